@@ -1,0 +1,92 @@
+"""Writes a trained policy as a bundle: an ONNX network and a manifest, never a pickle."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+import shutil
+from typing import Any
+import warnings
+
+import numpy as np
+
+from saferl_ros import __version__
+from saferl_ros.bundle.load import load_bundle
+from saferl_ros.bundle.manifest import Manifest, POLICY_NAME, sha256
+from saferl_ros.dataset.schema import Record
+from saferl_ros.errors import BundleError
+from saferl_ros.record.revision import git_revision
+from saferl_ros.train.algorithm import scorer_module
+from saferl_ros.train.config import TrainConfig
+from saferl_ros.train.learner import Training
+from saferl_ros.train.library import load_torch
+
+MAX_ERROR = 1e-4  # largest difference allowed between torch and onnxruntime
+
+
+def export_bundle(
+    training: Training,
+    record: Record,
+    config: TrainConfig,
+    folder: Path,
+    *,
+    dataset_sha256: str,
+) -> None:
+    """
+    Write a bundle and check that it computes what torch computes.
+
+    :param folder: replaced if it exists.
+    :raises BundleError: if the exported network differs from torch's by more than 1e-4.
+    """
+    torch = load_torch()
+    module = scorer_module(training.algorithm).cpu()
+    partial = folder.with_name(folder.name + '.writing')
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    example = torch.zeros(2, record.spec.size)
+    _export_onnx(torch, module, example, partial / POLICY_NAME)
+    Manifest(
+        package_version=__version__,
+        git_revision=git_revision(),
+        algorithm=training.name,
+        seed=training.seed,
+        config=config.model_dump(mode='json'),
+        junction_id=record.plan.junction_id,
+        scenario=record.manifest['scenario']['name'],
+        plan=record.plan.to_json(),
+        plan_fingerprint=record.plan.fingerprint(),
+        spec=record.spec.to_json(),
+        spec_fingerprint=record.spec.fingerprint(),
+        decision_s=config.decision_s,
+        dataset_sha256=dataset_sha256,
+        n_transitions=training.n_transitions,
+        files={POLICY_NAME: sha256(partial / POLICY_NAME)},
+    ).write(partial)
+    observations = record.episodes[0].observations[:200]
+    with torch.no_grad():
+        expected = module(torch.from_numpy(observations)).numpy()
+    bundle = load_bundle(partial)
+    found = np.stack([bundle.scores(observation) for observation in observations])
+    error = float(np.abs(found - expected).max())
+    if error > MAX_ERROR:
+        raise BundleError(
+            f'the exported policy differs from torch by {error:.2g}, allowed is {MAX_ERROR:g}'
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _export_onnx(torch: Any, module: Any, example: Any, path: Path) -> None:
+    """Export quietly; torch's exporter is talkative about things that do not matter here."""
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        torch.onnx.export(
+            module,
+            (example,),
+            str(path),
+            input_names=['observation'],
+            output_names=['scores'],
+            dynamic_axes={'observation': {0: 'batch'}, 'scores': {0: 'batch'}},
+            dynamo=False,
+        )

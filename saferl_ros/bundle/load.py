@@ -1,0 +1,111 @@
+"""Loads a bundle with onnxruntime alone: no torch, no SUMO, no ROS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from saferl_ros.bundle.manifest import Manifest, POLICY_NAME, sha256
+from saferl_ros.errors import BundleError
+from saferl_ros.observation import ObservationSpec
+from saferl_ros.signals import SignalPlan
+
+
+class Bundle:
+    """
+    A loaded policy with the junction it was learned for.
+
+    :param folder: where it came from.
+    :param manifest: what it says of itself.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        import onnxruntime
+
+        self.folder = folder
+        self.manifest = manifest
+        self.plan = SignalPlan.from_json(manifest.plan)
+        self.spec = ObservationSpec.from_json(manifest.spec)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(folder / POLICY_NAME), options, providers=['CPUExecutionProvider']
+            )
+        except Exception as error:  # onnxruntime raises types of its own
+            raise BundleError(f"bundle '{folder}': {POLICY_NAME} cannot be loaded: {error}") from error
+        shapes = self._session.get_inputs()[0].shape, self._session.get_outputs()[0].shape
+        if shapes[0][1] != self.spec.size or shapes[1][1] != self.plan.n_stages:
+            raise BundleError(
+                f"bundle '{folder}': the policy maps {shapes[0][1]} features to {shapes[1][1]} "
+                f'stages, its manifest says {self.spec.size} and {self.plan.n_stages}'
+            )
+
+    def scores(self, observation: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """
+        Return one score per stage, higher is better.
+
+        :param observation: shape ``(spec.size,)``.
+        :returns: shape ``(n_stages,)``.
+        """
+        feed = {'observation': observation[None].astype(np.float32)}
+        scores: npt.NDArray[np.float32] = self._session.run(None, feed)[0][0]
+        return scores
+
+    def decide(
+        self, observation: npt.NDArray[np.float32], legal: npt.NDArray[np.bool_]
+    ) -> int:
+        """
+        Return the legal stage with the highest score.
+
+        :param observation: shape ``(spec.size,)``.
+        :param legal: which stages may be requested, shape ``(n_stages,)``; at least one.
+        """
+        return int(np.argmax(np.where(legal, self.scores(observation), -np.inf)))
+
+    def require(self, *, plan_fingerprint: str, spec_fingerprint: str) -> None:
+        """
+        Refuse to serve another junction than the one learned.
+
+        :raises BundleError: if signal plan or observation differ.
+        """
+        for what, ours, theirs in (
+            ('signal plan', self.manifest.plan_fingerprint, plan_fingerprint),
+            ('observation', self.manifest.spec_fingerprint, spec_fingerprint),
+        ):
+            if ours != theirs:
+                raise BundleError(
+                    f"bundle '{self.folder}' was made for junction "
+                    f"'{self.manifest.junction_id}' of scenario '{self.manifest.scenario}' "
+                    f'({what} {ours}); this one has {what} {theirs}; train a bundle for it'
+                )
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """
+    Load a bundle after checking every file of it.
+
+    :raises BundleError: if anything is missing, changed, unknown or inconsistent.
+    """
+    manifest = Manifest.read(folder)
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise BundleError(f"bundle '{folder}': file '{name}' is missing; copy the whole folder")
+        if sha256(path) != expected:
+            raise BundleError(
+                f"bundle '{folder}': file '{name}' was changed since it was written (its SHA-256 "
+                'differs from the manifest); take an unchanged copy'
+            )
+    if POLICY_NAME not in manifest.files:
+        raise BundleError(f"bundle '{folder}': the manifest does not list {POLICY_NAME}")
+    bundle = Bundle(folder, manifest)
+    if bundle.plan.fingerprint() != manifest.plan_fingerprint:
+        raise BundleError(f"bundle '{folder}': its signal plan does not match its fingerprint")
+    if bundle.spec.fingerprint() != manifest.spec_fingerprint:
+        raise BundleError(f"bundle '{folder}': its observation does not match its fingerprint")
+    return bundle

@@ -1,0 +1,91 @@
+"""What a policy bundle says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from saferl_ros.errors import BundleError
+
+BUNDLE_VERSION = 1
+MANIFEST_NAME = 'manifest.json'
+POLICY_NAME = 'policy.onnx'
+
+
+class Manifest(BaseModel):
+    """
+    The contents of ``manifest.json``.
+
+    A bundle is refused, never patched up, unless everything in it matches: see ``bundle.load``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    format_version: int = BUNDLE_VERSION
+    package_version: str
+    git_revision: str
+    algorithm: str
+    seed: int
+    config: dict[str, Any]  # the training configuration
+    junction_id: str
+    scenario: str
+    plan: dict[str, Any]
+    plan_fingerprint: str
+    spec: dict[str, Any]
+    spec_fingerprint: str
+    decision_s: float
+    dataset_sha256: str
+    n_transitions: int
+    gate: dict[str, Any] | None = None  # verdict of 'saferl gate', once there is one
+    files: dict[str, str]  # name to sha256
+
+    def write(self, folder: Path) -> None:
+        """Write ``manifest.json`` into ``folder``."""
+        text = json.dumps(self.model_dump(), indent=1, sort_keys=True)
+        (folder / MANIFEST_NAME).write_text(text + '\n', encoding='utf-8')
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """
+        Read the manifest of a bundle.
+
+        :raises BundleError: if it is missing, malformed, or of another format version.
+        """
+        path = folder / MANIFEST_NAME
+        try:
+            data = json.loads(path.read_text(encoding='utf-8'))
+        except OSError as error:
+            raise BundleError(
+                f"'{folder}' is no policy bundle: {MANIFEST_NAME} cannot be read "
+                f'({error.strerror}); a bundle is a folder that saferl train wrote'
+            ) from error
+        except ValueError as error:
+            raise BundleError(f"bundle '{folder}': {MANIFEST_NAME} is damaged: {error}") from error
+        version = data.get('format_version') if isinstance(data, Mapping) else None
+        if version != BUNDLE_VERSION:
+            raise BundleError(
+                f"bundle '{folder}' has format version {version}; this release reads version "
+                f'{BUNDLE_VERSION}; export it again'
+            )
+        try:
+            return cls(**data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise BundleError(
+                f"bundle '{folder}': {MANIFEST_NAME}: {'.'.join(map(str, first['loc']))}: "
+                f'{first["msg"]}'
+            ) from error
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,122 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+import os
+from pathlib import Path
+from typing import Any
+
+from saferl_ros.env.junction import Junction
+from saferl_ros.observation.spec import OBSERVATION_KINDS
+from saferl_ros.scenario.spec import load_scenario
+from saferl_ros.signals.clearance import PROFILES
+
+Subparsers = Any  # argparse's own type is private
+
+
+def add_command(
+    commands: Subparsers,
+    name: str,
+    function: Callable[[argparse.Namespace], int],
+    about: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    """Add one command with its help text and an example."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=about,
+        description=about[0].upper() + about[1:] + '.',
+        epilog=f'example:\n  {example}',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(function=function)
+    return parser
+
+
+def positive(text: str) -> int:
+    """Return ``text`` as a whole number of at least 1, for argparse."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number of at least 1")
+    return value
+
+
+def not_negative(text: str) -> int:
+    """Return ``text`` as a whole number of at least 0, for argparse."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number of at least 0")
+    return value
+
+
+def add_scenario(parser: argparse.ArgumentParser) -> None:
+    """Add SCENARIO and what belongs to it."""
+    parser.add_argument(
+        'scenario',
+        metavar='SCENARIO',
+        help="built-in name (see 'saferl scenarios'), .sumocfg, or .net.xml with --routes",
+    )
+    parser.add_argument(
+        '--routes', type=Path, nargs='+', default=[], metavar='FILE', help='route files'
+    )
+    parser.add_argument(
+        '--junction', metavar='ID', help='the signal that learns, where a network has several'
+    )
+    parser.add_argument(
+        '--horizon', type=float, metavar='S', help='length of an episode [s] (default: its own)'
+    )
+    parser.add_argument(
+        '--clearance',
+        choices=PROFILES,
+        default='legal',
+        help='legal: by the book (default); net: as in the network; resco: for comparison only',
+    )
+
+
+def add_observation(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of observation."""
+    parser.add_argument(
+        '--observation',
+        choices=OBSERVATION_KINDS,
+        default='detector',
+        help='what the policy sees (default: detector, what a street has)',
+    )
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add the number of parallel processes."""
+    parser.add_argument(
+        '--jobs',
+        type=positive,
+        default=os.cpu_count() or 1,
+        metavar='J',
+        help='processes at a time (default: one per core)',
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add machine-readable output."""
+    parser.add_argument('--json', action='store_true', help='print the result as JSON')
+
+
+def junction_of(options: argparse.Namespace) -> Junction:
+    """Return the junction that the options name, with plan and observation derived."""
+    scenario = load_scenario(
+        options.scenario,
+        routes=tuple(options.routes),
+        junction_id=options.junction,
+        horizon_s=options.horizon,
+    )
+    return Junction.derive(
+        scenario,
+        clearance=options.clearance,
+        observation=getattr(options, 'observation', 'detector'),
+    )

@@ -1,0 +1,114 @@
+"""``saferl evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from saferl_ros.bundle.load import load_bundle
+from saferl_ros.cli.arguments import (
+    add_command,
+    add_jobs,
+    add_json,
+    add_scenario,
+    junction_of,
+    not_negative,
+    positive,
+    Subparsers,
+)
+from saferl_ros.cli.screen import print_json, print_table, progress_bar, write_json
+from saferl_ros.errors import UsageError
+from saferl_ros.evaluate.judge import evaluate, EvaluateConfig
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        'evaluate',
+        main,
+        'judge bundles beside fixed-time, actuated and max-pressure control on unseen demand',
+        'saferl evaluate cologne1 --bundle run/cql --bundle run/bc --seeds 10 -o evaluation.json',
+    )
+    add_scenario(parser)
+    parser.add_argument(
+        '--bundle', type=Path, action='append', default=[], metavar='DIR', help='may be repeated'
+    )
+    parser.add_argument('--seeds', type=positive, default=10, metavar='N', help='test demands')
+    parser.add_argument('--seed', type=not_negative, default=0, help='moves all test demands')
+    parser.add_argument('-o', '--output', type=Path, required=True, metavar='EVAL.json')
+    add_jobs(parser)
+    add_json(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Evaluate, write the file and print the table."""
+    bundles = {}
+    for folder in options.bundle:
+        if folder.name in bundles:
+            raise UsageError(f"two bundles are named '{folder.name}'; rename one folder")
+        bundles[folder.name] = folder
+    kinds = {load_bundle(folder).spec.kind for folder in bundles.values()}
+    if len(kinds) > 1:
+        raise UsageError(f'bundles with different observations ({", ".join(sorted(kinds))})')
+    options.observation = kinds.pop() if kinds else 'detector'
+    junction = junction_of(options)
+    config = EvaluateConfig(seeds=options.seeds, seed=options.seed)
+    with progress_bar('tuning baselines') as tuning, progress_bar('judging') as judging:
+        result = evaluate(
+            junction,
+            bundles,
+            config,
+            jobs=options.jobs,
+            progress=judging,
+            tuning_progress=tuning,
+        )
+    write_json(result, options.output)
+    if options.json:
+        print_json(result)
+    else:
+        print_evaluation(result)
+        print(f'written: {options.output}')
+    return 0
+
+
+def print_evaluation(result: dict[str, Any]) -> None:
+    """Print the comparison for people."""
+    rows = []
+    for name, found in result['controllers'].items():
+        delay = found['delay_s']
+        ratio = result['delay_ratios'][name].get('net_plan')
+        rows.append(
+            [
+                name,
+                f'{delay["mean"]:.1f}',
+                f'{delay["ci_low"]:.1f} to {delay["ci_high"]:.1f}',
+                f'{ratio["mean"]:.2f}' if ratio else '1.00',
+                f'{found["queue_veh"]["mean"]:.1f}',
+                f'{max(found["max_wait_s"]["per_seed"]):.0f}',
+                f'{sum(found["collisions"]["per_seed"]):.0f}',
+                f'{sum(found["teleports"]["per_seed"]):.0f}',
+                f'{sum(found["monitor_faults"]["per_seed"]):.0f}',
+            ]
+        )
+    print_table(
+        f'{result["scenario"]["name"]}: {len(result["demands"])} demands never recorded, '
+        f'clearances: {result["clearance"]}',
+        [
+            'controller',
+            'delay [s/veh]',
+            '95 % interval',
+            '/ net_plan',
+            'queue [veh]',
+            'longest wait [s]',
+            'collisions',
+            'teleports',
+            'monitor_faults',
+        ],
+        rows,
+    )
+    faults = result['fault_counts'].get('net_plan', {})
+    if faults:
+        words = ', '.join(f'{rule} {n}' for rule, n in faults.items())
+        print(f"net_plan runs as it stands; against the '{result['clearance']}' rules: {words}")

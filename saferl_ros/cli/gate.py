@@ -1,0 +1,58 @@
+"""``saferl gate``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from saferl_ros.cli.arguments import add_command, add_json, Subparsers
+from saferl_ros.cli.screen import print_json
+from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.evaluate.gate import GateConfig, judge_gate
+from saferl_ros.evaluate.judge import read_evaluation
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        'gate',
+        main,
+        'pass or fail a policy by stated limits, with reasons; exit 1 on fail',
+        'saferl gate evaluation.json --controller cql',
+    )
+    parser.add_argument('evaluation', type=Path, metavar='EVAL.json')
+    parser.add_argument('--controller', default='cql', help='which one (default: cql)')
+    parser.add_argument('--config', type=Path, metavar='YAML', help='the limits')
+    add_json(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the verdict; 0 if it passes, 1 if it fails."""
+    config = read_yaml(options.config, GateConfig) if options.config else GateConfig()
+    verdict = decide(read_evaluation(options.evaluation), options.controller, config)
+    if options.json:
+        print_json(verdict)
+    else:
+        print_gate(verdict)
+    return 0 if verdict['passed'] else 1
+
+
+def decide(evaluation: dict[str, Any], controller: str, config: GateConfig) -> dict[str, Any]:
+    """Return the verdict as JSON-ready data."""
+    checks = judge_gate(evaluation, controller, config)
+    return {
+        'controller': controller,
+        'passed': all(check.passed for check in checks),
+        'limits': config.model_dump(mode='json'),
+        'checks': [asdict(check) for check in checks],
+    }
+
+
+def print_gate(verdict: dict[str, Any]) -> None:
+    """Print the verdict for people."""
+    for check in verdict['checks']:
+        print(f'{"pass" if check["passed"] else "FAIL"}  {check["name"]}: {check["reason"]}')
+    print(f'gate: {verdict["controller"]} {"passes" if verdict["passed"] else "fails"}')

@@ -1,0 +1,78 @@
+"""``saferl inspect``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from saferl_ros.cli.arguments import add_command, add_json, Subparsers
+from saferl_ros.cli.screen import print_json, print_table
+from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.io import export_csv, read_record
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        'inspect',
+        main,
+        'report what a record can teach, and what it cost',
+        'saferl inspect data.h5',
+    )
+    parser.add_argument('record', type=Path, metavar='DATA.h5')
+    parser.add_argument('--csv', type=Path, metavar='FILE', help='also write every decision as CSV')
+    add_json(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the quality report."""
+    found = read_record(options.record)
+    report = quality(found)
+    if options.csv:
+        export_csv(found, options.csv)
+    if options.json:
+        print_json(report)
+    else:
+        print_quality(report)
+    return 0
+
+
+def print_quality(report: dict[str, Any]) -> None:
+    """Print a quality report for people."""
+    print(
+        f'{report["hours"]:.1f} h of junction {report["junction_id"]} ({report["scenario"]}), '
+        f'plans: {report["family"]["plans"]}, demand scale {report["demand_scale"]["min"]:.2f} to '
+        f'{report["demand_scale"]["max"]:.2f}, {report["n_surges"]} hours with a surge'
+    )
+    print(
+        f'{report["n_decisions"]} decisions, {report["n_changes"]} changes of stage, effective '
+        f'size {report["effective_size"]:.0f}'
+    )
+    price = report['price']
+    if price:
+        print(
+            f'price of the data: {price["mean"]:.3f} [{price["ci_low"]:.3f} to '
+            f'{price["ci_high"]:.3f}] of the own plan\'s delay, {price["n_pairs"]:.0f} hours each'
+        )
+    n_stages = len(report['follows'])
+    print_table(
+        'which stage followed which',
+        ['from \\ to', *map(str, range(n_stages))],
+        [[str(a), *map(str, row)] for a, row in enumerate(report['follows'])],
+    )
+    keeps: dict[tuple[int, float], list[int]] = {}
+    for row in report['coverage']:
+        cell = keeps.setdefault((row['stage'], row['elapsed_s']), [0] * n_stages)
+        cell[row['action']] = row['count']
+    print_table(
+        'decisions by stage, displayed green and next stage',
+        ['stage', 'green [s]', *(f'→ {n}' for n in range(n_stages))],
+        [
+            [str(stage), f'{elapsed_s:g}', *map(str, counts)]
+            for (stage, elapsed_s), counts in sorted(keeps.items())
+        ],
+    )
+    for warning in report['warnings']:
+        print(f'note: {warning}')

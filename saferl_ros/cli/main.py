@@ -1,0 +1,85 @@
+"""The ``saferl`` command: parses, dispatches, and turns errors into one clear line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import sys
+
+from saferl_ros import __version__
+from saferl_ros.cli import (
+    check,
+    crosscheck,
+    evaluate,
+    gate,
+    inspect,
+    record,
+    report,
+    run,
+    scenarios,
+    train,
+)
+from saferl_ros.errors import SaferlError
+
+EXIT_OK, EXIT_NO, EXIT_USAGE = 0, 1, 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells expect
+
+_COMMANDS = (
+    scenarios,
+    check,
+    record,
+    inspect,
+    train,
+    evaluate,
+    gate,
+    report,
+    run,
+    crosscheck,
+)
+
+_EPILOG = """
+the usual way:
+  saferl scenarios                                  what is built in
+  saferl check cologne1                             are its signals safe as they stand?
+  saferl run config/demo.yaml                       record, train, evaluate and report in one go
+
+exit codes: 0 done or yes, 1 the answer is no (faults found, gate failed), 2 bad usage or input
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with all commands."""
+    parser = argparse.ArgumentParser(
+        prog='saferl',
+        description='Train a safer, better traffic signal offline from what a safe fixed-time '
+        'controller already did, and judge it before it goes anywhere near a street.',
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--version', action='version', version=f'saferl {__version__}')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    for module in _COMMANDS:
+        module.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one command.
+
+    :param arguments: without the program's name; ``sys.argv`` by default.
+    :returns: the exit code.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        code: int = options.function(options)
+        return code
+    except SaferlError as error:
+        print(f'saferl {options.command}: {error}', file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print(
+            f'saferl {options.command}: interrupted; the same command goes on where it stopped',
+            file=sys.stderr,
+        )
+        return EXIT_INTERRUPTED

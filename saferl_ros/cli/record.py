@@ -1,0 +1,82 @@
+"""``saferl record``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from saferl_ros.cli.arguments import (
+    add_command,
+    add_jobs,
+    add_json,
+    add_observation,
+    add_scenario,
+    junction_of,
+    not_negative,
+    positive,
+    Subparsers,
+)
+from saferl_ros.cli.inspect import print_quality
+from saferl_ros.cli.screen import print_json, progress_bar
+from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.control.family import FamilyConfig, PLAN_FAMILIES
+from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.io import read_record
+from saferl_ros.env.reward import REWARDS
+from saferl_ros.errors import UsageError
+from saferl_ros.record.recorder import record, RecordConfig
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        'record',
+        main,
+        'record what safe fixed-time plans do; an interrupted recording goes on when rerun',
+        'saferl record cologne1 -o data.h5 --episodes 100 --seed 0 --jobs 2',
+    )
+    add_scenario(parser)
+    add_observation(parser)
+    parser.add_argument('-o', '--output', type=Path, required=True, metavar='DATA.h5')
+    parser.add_argument('--episodes', type=positive, default=100, metavar='N')
+    parser.add_argument('--seed', type=not_negative, default=0, metavar='S')
+    parser.add_argument(
+        '--plans',
+        choices=PLAN_FAMILIES,
+        default='leadlag',
+        help='net: the own plan alone; library: one plan an hour; splits: greens vary by cycle; '
+        'leadlag: lefts lead or lag and greens vary a little (default); order: any order',
+    )
+    parser.add_argument('--family', type=Path, metavar='YAML', help='ranges of the family')
+    parser.add_argument('--reward', choices=REWARDS, default='time_lost')
+    parser.add_argument('--csv', type=Path, metavar='FILE', help='also write every decision as CSV')
+    add_jobs(parser)
+    add_json(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Record, then say what the record is worth."""
+    junction = junction_of(options)
+    family = read_yaml(options.family, FamilyConfig) if options.family else FamilyConfig()
+    if not options.family:
+        family = FamilyConfig(plans=options.plans)
+    config = RecordConfig(
+        episodes=options.episodes, seed=options.seed, family=family, reward=options.reward
+    )
+    if options.output.is_dir():
+        raise UsageError(f"cannot write '{options.output}': it is a folder; name a file")
+    with progress_bar('recording') as progress:
+        record(junction, config, options.output, jobs=options.jobs, progress=progress)
+    written = read_record(options.output)
+    if options.csv:
+        from saferl_ros.dataset.io import export_csv
+
+        export_csv(written, options.csv)
+    report = quality(written)
+    if options.json:
+        print_json(report)
+    else:
+        print_quality(report)
+        print(f'written: {options.output}')
+    return 0

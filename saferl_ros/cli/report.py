@@ -1,0 +1,34 @@
+"""``saferl report``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from saferl_ros.cli.arguments import add_command, Subparsers
+from saferl_ros.errors import UsageError
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        'report',
+        main,
+        'write one self-contained HTML page of a run',
+        'saferl report runs/demo -o report.html',
+    )
+    parser.add_argument('run_dir', type=Path, metavar='RUN_DIR')
+    parser.add_argument('-o', '--output', type=Path, metavar='FILE', help='default: in RUN_DIR')
+
+
+def main(options: argparse.Namespace) -> int:
+    """Write the report."""
+    from saferl_ros.report.page import write_report
+
+    if not options.run_dir.is_dir():
+        raise UsageError(f"'{options.run_dir}' is no run folder; make one with 'saferl run'")
+    path = options.output or options.run_dir / 'report.html'
+    write_report(options.run_dir, path)
+    print(f'written: {path}')
+    return 0

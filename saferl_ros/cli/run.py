@@ -1,0 +1,115 @@
+"""``saferl run``: the whole path."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+import time
+
+from saferl_ros.cli.arguments import add_command, add_jobs, add_json, Subparsers
+from saferl_ros.cli.evaluate import print_evaluation
+from saferl_ros.cli.gate import decide, print_gate
+from saferl_ros.cli.inspect import print_quality
+from saferl_ros.cli.run_config import RunConfig
+from saferl_ros.cli.screen import print_json, progress_bar, write_json
+from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.io import cannot_write, read_record
+from saferl_ros.errors import UsageError
+from saferl_ros.evaluate.judge import evaluate, read_evaluation
+from saferl_ros.record.recorder import record
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        'run',
+        main,
+        'go the whole path: record, inspect, train, evaluate, gate, report; resumes when rerun',
+        'saferl run config/demo.yaml',
+    )
+    parser.add_argument('config', type=Path, metavar='CONFIG.yaml')
+    parser.add_argument(
+        '-o', '--output', type=Path, metavar='DIR', help='default: runs/<name of the config>'
+    )
+    parser.add_argument('--device', default='cpu', help='cpu (default) or cuda:0')
+    add_jobs(parser)
+    add_json(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run every step that is not done yet."""
+    from saferl_ros.bundle.produce import train_all
+    from saferl_ros.report.page import write_report
+    from saferl_ros.train.library import check_device
+
+    started = time.monotonic()
+    config = read_yaml(options.config, RunConfig)
+    junction = config.load_junction()
+    check_device(options.device)
+    folder = options.output or Path('runs') / config.name
+    _open_folder(folder, config)
+    data = folder / 'dataset.h5'
+
+    if not data.exists():
+        with progress_bar('recording') as progress:
+            record(junction, config.record, data, jobs=options.jobs, progress=progress)
+    report = quality(read_record(data))
+    write_json(report, folder / 'quality.json')
+    if not options.json:
+        print_quality(report)
+
+    with progress_bar('training') as progress:
+        bundles = train_all(
+            data,
+            config.train,
+            folder,
+            jobs=options.jobs,
+            device=options.device,
+            progress=progress,
+        )
+
+    evaluation_file = folder / 'evaluation.json'
+    if evaluation_file.exists():
+        evaluation = read_evaluation(evaluation_file)
+    else:
+        with progress_bar('tuning baselines') as tuning, progress_bar('judging') as judging:
+            evaluation = evaluate(
+                junction,
+                bundles,
+                config.evaluate,
+                family=config.record.family,
+                jobs=options.jobs,
+                progress=judging,
+                tuning_progress=tuning,
+            )
+        write_json(evaluation, evaluation_file)
+    verdict = decide(evaluation, 'cql' if 'cql' in bundles else next(iter(bundles)), config.gate)
+    write_json(verdict, folder / 'gate.json')
+    write_report(folder, folder / 'report.html')
+    if options.json:
+        print_json({'run_dir': str(folder), 'evaluation': evaluation, 'gate': verdict})
+    else:
+        print_evaluation(evaluation)
+        print_gate(verdict)
+        minutes = (time.monotonic() - started) / 60
+        print(f'report: {folder / "report.html"} ({minutes:.1f} min)')
+    return 0
+
+
+def _open_folder(folder: Path, config: RunConfig) -> None:
+    """Make the run's folder, or check that it belongs to this very configuration."""
+    marker = folder / 'config.yaml'
+    text = json.dumps(config.model_dump(mode='json'), indent=1)  # JSON is YAML
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if marker.exists() and marker.read_text(encoding='utf-8') != text + '\n':
+            raise UsageError(
+                f"'{folder}' holds a run with another configuration; remove it or give another "
+                'folder with -o'
+            )
+        marker.write_text(text + '\n', encoding='utf-8')
+    except OSError as error:
+        raise cannot_write(folder, error) from error

@@ -1,0 +1,45 @@
+"""The configuration of a whole run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from saferl_ros.env.junction import Junction
+from saferl_ros.evaluate.gate import GateConfig
+from saferl_ros.evaluate.judge import EvaluateConfig
+from saferl_ros.record.recorder import RecordConfig
+from saferl_ros.scenario.spec import load_scenario
+from saferl_ros.train.config import TrainConfig
+
+
+class RunConfig(BaseModel):
+    """Everything that decides a run, from one YAML file."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    name: str = Field(pattern=r'^[A-Za-z0-9._-]+$')
+    scenario: str
+    routes: tuple[Path, ...] = ()
+    junction: str | None = None
+    horizon_s: float | None = Field(default=None, gt=0)
+    clearance: Literal['legal', 'net', 'resco'] = 'legal'
+    observation: Literal['detector', 'ideal', 'sumo_rl'] = 'detector'
+    record: RecordConfig = RecordConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    gate: GateConfig = GateConfig()
+
+    def load_junction(self) -> Junction:
+        """Return the junction of this run."""
+        scenario = load_scenario(
+            self.scenario,
+            routes=self.routes,
+            junction_id=self.junction,
+            horizon_s=self.horizon_s,
+        )
+        return Junction.derive(
+            scenario, clearance=self.clearance, observation=self.observation
+        )

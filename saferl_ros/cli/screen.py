@@ -1,0 +1,65 @@
+"""What commands print: tables, progress bars, JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from saferl_ros.dataset.io import cannot_write
+
+_errors = Console(stderr=True)
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr; yields a function to call with (done, total)."""
+    with Progress(
+        TextColumn(f'{label:<22}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=_errors,
+        refresh_per_second=4,
+    ) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON."""
+    print(json.dumps(data, indent=1))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; the first column is left-aligned, the others are right-aligned."""
+    table = Table(title=title, title_justify='left', title_style='bold')
+    for n, column in enumerate(columns):
+        table.add_column(column, justify='left' if n == 0 else 'right', overflow='fold')
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
+    console.print(table)
+
+
+def write_json(data: Any, path: Path) -> None:
+    """
+    Write data as JSON, whole or not at all.
+
+    :raises UsageError: if the path cannot be written.
+    """
+    partial = path.with_name(path.name + '.writing')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(data, indent=1) + '\n', encoding='utf-8')
+        partial.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error

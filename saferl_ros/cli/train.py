@@ -1,0 +1,84 @@
+"""``saferl train``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import sys
+
+from saferl_ros.cli.arguments import add_command, add_jobs, add_json, positive, Subparsers
+from saferl_ros.cli.screen import print_json, progress_bar
+from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.io import cannot_write, read_record
+from saferl_ros.errors import ConfigError
+from saferl_ros.train.config import TrainConfig
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        'train',
+        main,
+        'learn policies from a record and export them as bundles',
+        'saferl train data.h5 --algo cql,bc -o run',
+    )
+    parser.add_argument('record', type=Path, metavar='DATA.h5')
+    parser.add_argument(
+        '--algo', metavar='LIST', help='cql, bc, dqn, separated by commas (default: cql,bc)'
+    )
+    parser.add_argument('-o', '--output', type=Path, required=True, metavar='DIR')
+    parser.add_argument('--config', type=Path, metavar='YAML', help='hyper-parameters')
+    parser.add_argument('--steps', type=positive, help='gradient steps of cql and dqn')
+    parser.add_argument('--seeds', metavar='LIST', help='training seeds, for example 1,2,3')
+    parser.add_argument('--device', default='cpu', help='cpu (default) or cuda:0')
+    add_jobs(parser)
+    add_json(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Train and export."""
+    from saferl_ros.bundle.produce import train_all
+    from saferl_ros.train.library import check_device, load_d3rlpy
+
+    record = read_record(options.record)
+    load_d3rlpy()
+    check_device(options.device)
+    config = read_yaml(options.config, TrainConfig) if options.config else TrainConfig()
+    changes = {}
+    if options.algo:
+        changes['algorithms'] = tuple(options.algo.split(','))
+    if options.seeds:
+        try:
+            changes['seeds'] = tuple(int(seed) for seed in options.seeds.split(','))
+        except ValueError as error:
+            raise ConfigError(f"--seeds '{options.seeds}' must be whole numbers and commas") from error
+    data = {**config.model_dump(), **changes}
+    if options.steps:
+        data['cql']['steps'] = options.steps
+    try:
+        config = TrainConfig(**data)
+    except ValueError as error:
+        raise ConfigError(' '.join(str(error).split())) from error
+    for warning in quality(record)['warnings']:
+        print(f'note: {warning}', file=sys.stderr)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(options.output, error) from error
+    with progress_bar('training') as progress:
+        bundles = train_all(
+            options.record,
+            config,
+            options.output,
+            jobs=options.jobs,
+            device=options.device,
+            progress=progress,
+        )
+    if options.json:
+        print_json({'bundles': {name: str(folder) for name, folder in bundles.items()}})
+    else:
+        for name, folder in bundles.items():
+            print(f'bundle {name}: {folder}')
+    return 0

@@ -1,0 +1,58 @@
+"""YAML → one frozen, validated model; unknown keys are refused by name."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+import yaml
+
+from saferl_ros.errors import ConfigError
+
+Model = TypeVar('Model', bound=BaseModel)
+
+
+def read_yaml(path: Path, model: type[Model]) -> Model:
+    """
+    Read a configuration file.
+
+    :raises ConfigError: naming the key, its value and what is allowed.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise ConfigError(f"configuration '{path}' cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        reason = ' '.join(str(error).split())
+        raise ConfigError(f"configuration '{path}' is not valid YAML: {reason}") from error
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"configuration '{path}' must hold keys and values at its top level")
+    try:
+        return model(**data)
+    except ValidationError as error:
+        raise ConfigError(f"configuration '{path}': {_explain(error, model)}") from error
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    parts = []
+    for item in error.errors():
+        location = [str(part) for part in item['loc']]
+        key = '.'.join(location)
+        if item['type'] == 'extra_forbidden':
+            known = list(_fields_at(model, location[:-1]))
+            near = get_close_matches(location[-1], known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else f'; known are {", ".join(known)}'
+            parts.append(f"unknown key '{key}'{hint}")
+        else:
+            parts.append(f"key '{key}': {item['msg'].lower()}, found {item['input']!r}")
+    return '; '.join(parts)
+
+
+def _fields_at(model: Any, location: list[str]) -> Any:
+    for part in location:
+        model = model.model_fields[part].annotation
+    return model.model_fields

@@ -1,0 +1,65 @@
+"""
+Max-pressure control: show the stage whose movements have the most to move.
+
+Pressure of a stage = vehicles on the lanes it serves minus the mean of those on the lanes it feeds
+(Varaiya 2013). A naive version switches at every whim and loses much green to clearances; the
+three parameters here are what makes it a fair opponent, and they are tuned on training demand.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from saferl_ros.control.controller import Decision, Moment
+from saferl_ros.signals import SignalPlan
+from saferl_ros.signals.plan import GREEN_LAMPS
+
+
+class MaxPressureConfig(BaseModel):
+    """What is tuned."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    min_hold_s: float = 5.0  # a stage is kept at least this long
+    margin_veh: float = 0.0  # how much more pressure another stage needs to take over
+    halting_only: bool = False  # count standing vehicles alone
+
+
+class MaxPressure:
+    """
+    :param plan: the junction's plan.
+    :param config: the tuned parameters.
+    """
+
+    def __init__(self, plan: SignalPlan, config: MaxPressureConfig) -> None:
+        self._config = config
+        self._served: list[list[tuple[str, list[str]]]] = []
+        for stage in plan.stages:
+            fed: dict[str, list[str]] = {}
+            for link, lamp in zip(plan.links, stage.lamps, strict=True):
+                if lamp in GREEN_LAMPS and link.from_lane:
+                    fed.setdefault(link.from_lane, []).append(link.to_lane)
+            self._served.append(list(fed.items()))
+
+    def decide(self, moment: Moment) -> Decision:
+        """Return the stage with the highest pressure, or the running one if that is close."""
+        signal = moment.signal
+        if signal.legal[signal.stage] and signal.green_elapsed_s < self._config.min_hold_s - 1e-6:
+            return Decision(stage=signal.stage)
+        pressures = [
+            self._pressure(moment, stage) if legal else -np.inf
+            for stage, legal in enumerate(signal.legal)
+        ]
+        best = int(np.argmax(pressures))
+        if pressures[best] <= pressures[signal.stage] + self._config.margin_veh:
+            best = signal.stage
+        return Decision(stage=best)
+
+    def _pressure(self, moment: Moment, stage: int) -> float:
+        halting = self._config.halting_only
+        return sum(
+            moment.lane_veh(lane, halting)
+            - sum(moment.lane_veh(out, halting) for out in outs) / len(outs)
+            for lane, outs in self._served[stage]
+        )

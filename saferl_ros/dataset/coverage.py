@@ -1,0 +1,167 @@
+"""Says what a record can teach, before anyone learns from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from saferl_ros.dataset.intervals import ratio_interval
+from saferl_ros.dataset.schema import Episode, Record
+from saferl_ros.env.cost import COST_NAMES
+from saferl_ros.errors import DatasetError
+
+ELAPSED_BIN_S = 5.0
+RARE = 20  # fewer samples than this of a legal choice is thin
+
+
+def quality(record: Record) -> dict[str, Any]:
+    """
+    Return the quality report of a record as JSON-ready data.
+
+    ``price`` is the mean delay of recorded hours over that of the own plan on the same demands with
+    the same clearances. ``effective_size`` is Kish's size of the sample once every decision
+    weighs 1 / its behaviour probability: how many equally likely decisions it is worth.
+
+    :raises DatasetError: if the record holds no behaviour.
+    """
+    episodes = record.behaviour()
+    if not episodes:
+        raise DatasetError('the record holds no behaviour episodes')
+    weights = 1.0 / np.concatenate([e.behaviour_prob for e in episodes]).clip(1e-6)
+    decisions = _decisions(episodes)
+    n_stages = record.plan.n_stages
+    scales = [e.demand['scale'] for e in episodes]
+    returns = [float(e.reward.sum()) for e in episodes]
+    costs = np.sum([e.cost.sum(axis=0) for e in episodes], axis=0)
+    thin = _thin(decisions, n_stages)
+    report = {
+        'junction_id': record.plan.junction_id,
+        'scenario': record.manifest['scenario']['name'],
+        'plan_fingerprint': record.plan.fingerprint(),
+        'family': record.manifest['family'],
+        'n_episodes': len(episodes),
+        'n_own_plan_episodes': len(record.own_plan()),
+        'hours': sum(float(e.elapsed_s.sum()) for e in episodes) / 3600,
+        'n_decisions': int(sum(map(len, episodes))),
+        'n_changes': int(sum(int((e.applied_stage != e.stage[:-1]).sum()) for e in episodes)),
+        'effective_size': float(weights.sum() ** 2 / (weights**2).sum()),
+        'price': price(record),
+        'demand_scale': {'min': min(scales), 'max': max(scales)},
+        'n_surges': sum(e.demand.get('surge') is not None for e in episodes),
+        'return': {
+            'mean': float(np.mean(returns)),
+            'std': float(np.std(returns)),
+            'min': min(returns),
+            'max': max(returns),
+        },
+        'cost': dict(zip(COST_NAMES, map(float, costs), strict=True)),
+        'follows': follows(episodes, n_stages),
+        'follows_by_queue': _follows_by_queue(record, episodes),
+        'coverage': [
+            {
+                'stage': stage,
+                'elapsed_s': elapsed * ELAPSED_BIN_S,
+                'action': action,
+                'count': count,
+            }
+            for (stage, elapsed, action), count in sorted(decisions.items())
+        ],
+        'thin': thin,
+    }
+    report['warnings'] = warnings(report)
+    return report
+
+
+def price(record: Record) -> dict[str, float] | None:
+    """Return the price of the data with its interval, ``None`` if the own plan was not recorded."""
+    own = {e.demand['seed']: e.metrics['delay_s'] for e in record.own_plan()}
+    pairs = [
+        (e.metrics['delay_s'], own[e.demand['seed']])
+        for e in record.behaviour()
+        if e.demand['seed'] in own
+    ]
+    if not pairs:
+        return None
+    ours, theirs = zip(*pairs, strict=True)
+    return {**asdict(ratio_interval(ours, theirs)), 'n_pairs': float(len(pairs))}
+
+
+def _decisions(episodes: list[Episode]) -> Counter[tuple[int, int, int]]:
+    """Count (stage, elapsed bin, applied stage)."""
+    found: Counter[tuple[int, int, int]] = Counter()
+    for e in episodes:
+        bins = (e.green_elapsed_s[:-1] / ELAPSED_BIN_S).astype(int)
+        found.update(
+            zip(e.stage[:-1].tolist(), bins.tolist(), e.applied_stage.tolist(), strict=True)
+        )
+    return found
+
+
+def follows(episodes: list[Episode], n_stages: int) -> list[list[int]]:
+    """Return how often each stage (row) was followed by each other (column)."""
+    table = np.zeros((n_stages, n_stages), dtype=int)
+    for e in episodes:
+        changed = e.applied_stage != e.stage[:-1]
+        np.add.at(table, (e.stage[:-1][changed], e.applied_stage[changed]), 1)
+    counts: list[list[int]] = table.tolist()
+    return counts
+
+
+def _follows_by_queue(record: Record, episodes: list[Episode]) -> dict[str, list[list[int]]]:
+    """Return ``follows`` for short, medium and long queues apart (terciles of the total queue)."""
+    names = [feature.name for feature in record.spec.features()]
+    columns = [n for n, name in enumerate(names) if name.endswith('_queue')]
+    queues = [e.observations[:-1, columns].sum(axis=1) for e in episodes]
+    low, high = np.quantile(np.concatenate(queues), [1 / 3, 2 / 3])
+    n_stages = record.plan.n_stages
+    tables = {name: np.zeros((n_stages, n_stages), dtype=int) for name in ('short', 'medium', 'long')}
+    for e, queue in zip(episodes, queues, strict=True):
+        changed = e.applied_stage != e.stage[:-1]
+        for name, selected in (
+            ('short', queue <= low),
+            ('medium', (queue > low) & (queue <= high)),
+            ('long', queue > high),
+        ):
+            rows = changed & selected
+            np.add.at(tables[name], (e.stage[:-1][rows], e.applied_stage[rows]), 1)
+    return {name: table.tolist() for name, table in tables.items()}
+
+
+def _thin(decisions: Counter[tuple[int, int, int]], n_stages: int) -> list[dict[str, float]]:
+    """Return the changes that were made rarely though their stage was often at a decision."""
+    changes: Counter[tuple[int, int]] = Counter()
+    for (stage, _, action), count in decisions.items():
+        changes[stage, action] += count
+    return [
+        {'stage': a, 'action': b, 'count': changes[a, b]}
+        for a in range(n_stages)
+        for b in range(n_stages)
+        if changes[a, b] < RARE
+    ]
+
+
+def warnings(report: dict[str, Any], *, max_price: float = 1.05) -> list[str]:
+    """Return, in words, what the data cannot support or cost too much."""
+    found = []
+    if report['price'] is None:
+        found.append('the own plan was not recorded, so the price of the data is unknown')
+    elif report['price']['mean'] > max_price:
+        found.append(
+            f'the data cost {report["price"]["mean"]:.2f} of the own plan\'s delay, above the '
+            f'budget of {max_price:.2f}: narrow the ranges of the family'
+        )
+    if report['hours'] < 20:
+        found.append(f'{report["hours"]:.0f} h are little: 50 h or more taught well in our studies')
+    never = [t for t in report['thin'] if t['count'] == 0 and t['stage'] != t['action']]
+    if never:
+        pairs = ', '.join(f'{t["stage"]}→{t["action"]}' for t in never)
+        found.append(
+            f'changes never made: {pairs}; a policy that makes them extrapolates, which '
+            'conservatism restrains but does not forbid'
+        )
+    if report['n_changes'] and report['effective_size'] < 0.05 * report['n_decisions']:
+        found.append('few decisions carry most of the weight: the behaviour is nearly fixed')
+    return found

@@ -1,0 +1,59 @@
+"""Interval estimates: percentile bootstrap over demands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+N_RESAMPLES = 2000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A mean (or ratio of means) with its 95 % interval."""
+
+    mean: float
+    ci_low: float
+    ci_high: float
+
+
+def _resamples(n: int, seed: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, n, size=(N_RESAMPLES, n))
+
+
+def _interval(mean: float, draws: npt.NDArray[np.float64]) -> Interval:
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return Interval(mean=mean, ci_low=float(low), ci_high=float(high))
+
+
+def mean_interval(values: Sequence[float], *, seed: int = 0) -> Interval:
+    """
+    Return the mean of ``values`` with a bootstrap interval.
+
+    :param values: one value per demand, at least one.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    return _interval(float(array.mean()), array[_resamples(len(array), seed)].mean(axis=1))
+
+
+def ratio_interval(
+    values: Sequence[float], reference: Sequence[float], *, seed: int = 0
+) -> Interval:
+    """
+    Return mean(values) / mean(reference) with a paired bootstrap interval.
+
+    Both were measured on the same demands in the same order (common random numbers), so the pairs
+    are resampled together.
+
+    :param values: one value per demand.
+    :param reference: same length; its mean must not be zero.
+    """
+    ours, theirs = np.asarray(values, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    index = _resamples(len(ours), seed)
+    draws = ours[index].mean(axis=1) / np.maximum(theirs[index].mean(axis=1), 1e-9)
+    return _interval(float(ours.mean() / max(theirs.mean(), 1e-9)), draws)

@@ -1,0 +1,167 @@
+"""
+Reads and writes records: HDF5, one file a run, arrays per episode and JSON attributes.
+
+A file appears under its name only when it is whole: it is written beside it and renamed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from saferl_ros.dataset.schema import Episode, FORMAT_VERSION, Record, STEP_COLUMNS
+from saferl_ros.env.cost import COST_NAMES
+from saferl_ros.errors import DatasetError, UsageError
+from saferl_ros.observation import ObservationSpec
+from saferl_ros.signals import SignalPlan
+
+_ARRAYS = (*STEP_COLUMNS, 'observations', 'legal', 'stage', 'green_elapsed_s', 'cost')
+
+
+def write_record(record: Record, path: Path) -> None:
+    """
+    Write a record; an existing file is replaced only when the new one is complete.
+
+    :raises UsageError: if the path cannot be written or the disk is full.
+    """
+    partial = path.with_name(path.name + '.writing')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(partial, 'w') as file:
+            file.attrs['format_version'] = FORMAT_VERSION
+            file.attrs['manifest'] = json.dumps(record.manifest)
+            file.attrs['plan'] = json.dumps(record.plan.to_json())
+            file.attrs['spec'] = json.dumps(record.spec.to_json())
+            file.attrs['n_episodes'] = len(record.episodes)
+            for n, episode in enumerate(record.episodes):
+                group = file.create_group(f'episodes/{n:05d}')
+                for name in _ARRAYS:
+                    group.create_dataset(name, data=getattr(episode, name), compression='lzf')
+                group.attrs['family'] = episode.family
+                group.attrs['truncated'] = episode.truncated
+                group.attrs['demand'] = json.dumps(episode.demand)
+                group.attrs['metrics'] = json.dumps(episode.metrics)
+        os.replace(partial, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> UsageError:
+    """Return the exception for a path that could not be written."""
+    reason = error.strerror or str(error)
+    return UsageError(f"cannot write '{path}': {reason}; choose another place or free some room")
+
+
+def read_record(path: Path) -> Record:
+    """
+    Read a record.
+
+    :raises DatasetError: if the file is missing, truncated, or of another format version.
+    """
+    if not path.is_file():
+        raise DatasetError(f"record '{path}' does not exist; make one with 'saferl record'")
+    try:
+        with h5py.File(path, 'r') as file:
+            version = file.attrs.get('format_version')
+            if version is None:
+                raise DatasetError(f"'{path}' is an HDF5 file but no record of this package")
+            if version != FORMAT_VERSION:
+                raise DatasetError(
+                    f"record '{path}' has format version {version}; this release reads version "
+                    f'{FORMAT_VERSION}; record again or use the release that wrote it'
+                )
+            groups = file['episodes']
+            n_expected = int(file.attrs['n_episodes'])
+            if len(groups) != n_expected:
+                raise DatasetError(
+                    f"record '{path}' holds {len(groups)} of {n_expected} episodes; it is "
+                    'incomplete, record again'
+                )
+            return Record(
+                manifest=json.loads(file.attrs['manifest']),
+                plan=SignalPlan.from_json(json.loads(file.attrs['plan'])),
+                spec=ObservationSpec.from_json(json.loads(file.attrs['spec'])),
+                episodes=[_read_episode(groups[name]) for name in sorted(groups)],
+            )
+    except (OSError, KeyError, RuntimeError) as error:
+        raise DatasetError(
+            f"record '{path}' cannot be read, it is truncated or damaged ({error}); record again"
+        ) from error
+
+
+def _read_episode(group: Any) -> Episode:
+    return Episode(
+        **{name: group[name][()] for name in _ARRAYS},
+        family=str(group.attrs['family']),
+        truncated=bool(group.attrs['truncated']),
+        demand=json.loads(group.attrs['demand']),
+        metrics=json.loads(group.attrs['metrics']),
+    )
+
+
+def export_csv(record: Record, path: Path) -> None:
+    """
+    Write one row per decision, for spreadsheets and other tools.
+
+    :raises UsageError: if the path cannot be written.
+    """
+    features = [feature.name for feature in record.spec.features()]
+    try:
+        with path.open('w', newline='', encoding='utf-8') as file:
+            writer = csv.writer(file)
+            writer.writerow(
+                [
+                    *('episode', 'family', 'decision', 'stage', 'green_elapsed_s'),
+                    *STEP_COLUMNS,
+                    *COST_NAMES,
+                    *features,
+                ]
+            )
+            for n, episode in enumerate(record.episodes):
+                for t in range(len(episode)):
+                    writer.writerow(
+                        [
+                            *(n, episode.family, t, episode.stage[t], episode.green_elapsed_s[t]),
+                            *(getattr(episode, name)[t] for name in STEP_COLUMNS),
+                            *episode.cost[t],
+                            *episode.observations[t],
+                        ]
+                    )
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def save_episode(episode: Episode, path: Path) -> None:
+    """Write one episode as a part file; it appears under its name only when whole."""
+    partial = path.with_suffix('.writing')
+    with partial.open('wb') as file:
+        np.savez(
+            file,
+            **{name: getattr(episode, name) for name in _ARRAYS},
+            attributes=np.array(
+                json.dumps(
+                    {
+                        'family': episode.family,
+                        'demand': episode.demand,
+                        'metrics': episode.metrics,
+                    }
+                )
+            ),
+        )
+    os.replace(partial, path)
+
+
+def load_episode(path: Path) -> Episode:
+    """Read a part file that ``save_episode`` wrote."""
+    with np.load(path) as data:
+        return Episode(
+            **{name: data[name] for name in _ARRAYS}, **json.loads(str(data['attributes']))
+        )

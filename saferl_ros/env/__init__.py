@@ -1,0 +1,1 @@
+"""One junction as a decision process, and as a Gymnasium environment."""

@@ -1,0 +1,99 @@
+"""
+Rewards. Safety is never a reward term: costs are their own columns (``env.cost``).
+
+``time_lost`` (the default) is ours; the other names, and any callable, are sumo-rl's own functions
+called on a view of the junction (``env.sumo_rl_view``), so their numbers are sumo-rl's numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from saferl_ros.errors import UsageError
+
+SUMO_RL_REWARDS = ('diff-waiting-time', 'average-speed', 'queue', 'pressure')
+REWARDS = ('time_lost', *SUMO_RL_REWARDS)
+
+
+class Reward(Protocol):
+    """What the junction simulation asks of a reward."""
+
+    def sample(self) -> None:
+        """Take note of one simulation step."""
+
+    def collect(self) -> float:
+        """Return the reward since the last call and start over."""
+
+
+class TimeLost:
+    """
+    Minus the time that vehicles lose on the approaches [vehicle-seconds].
+
+    Each second every vehicle on an approach lane adds ``1 - v / v_max`` and every vehicle that
+    waits to be inserted there adds 1.
+
+    :param api: libsumo or a TraCI connection.
+    :param lanes: the lanes on which lost time counts.
+    :param step_s: simulation step [s].
+    """
+
+    def __init__(self, api: Any, lanes: list[str], step_s: float) -> None:
+        self._lane = api.lane
+        self._edge = api.edge
+        self._lanes = [(lane, 1.0 / max(0.1, api.lane.getMaxSpeed(lane))) for lane in lanes]
+        self._edges = list(dict.fromkeys(api.lane.getEdgeID(lane) for lane in lanes))
+        self._step_s = step_s
+        self._lost_veh = 0.0
+
+    def sample(self) -> None:
+        """Add the vehicles' lost share of this step."""
+        n_vehicles, mean_mps = self._lane.getLastStepVehicleNumber, self._lane.getLastStepMeanSpeed
+        lost_veh = 0.0
+        for lane, slowness in self._lanes:
+            n = n_vehicles(lane)
+            if n:
+                lost_veh += n * max(0.0, 1.0 - mean_mps(lane) * slowness)
+        for edge in self._edges:
+            lost_veh += len(self._edge.getPendingVehicles(edge))
+        self._lost_veh += lost_veh
+
+    def collect(self) -> float:
+        """Return minus the lost time since the last call [vehicle-seconds]."""
+        reward, self._lost_veh = -self._lost_veh * self._step_s, 0.0
+        return reward
+
+
+class FromSumoRl:
+    """
+    A reward written for sumo-rl, called with a ``sumo_rl.TrafficSignal`` at each decision.
+
+    :param function: one of sumo-rl's names or a callable.
+    :param traffic_signal: the view of the junction.
+    """
+
+    def __init__(self, function: str | Callable[[Any], float], traffic_signal: Any) -> None:
+        self._function = (
+            type(traffic_signal).reward_fns[function] if isinstance(function, str) else function
+        )
+        self._traffic_signal = traffic_signal
+
+    def sample(self) -> None:
+        """Nothing: sumo-rl's rewards look at the moment of the decision."""
+
+    def collect(self) -> float:
+        """Return the function's value now."""
+        return float(self._function(self._traffic_signal))
+
+
+def check_reward(reward: str | Callable[[Any], float]) -> None:
+    """
+    Refuse an unknown reward name.
+
+    :raises UsageError: if it is neither a known name nor callable.
+    """
+    if not callable(reward) and reward not in REWARDS:
+        raise UsageError(
+            f"reward '{reward}' is unknown; choose one of {', '.join(REWARDS)} or give a callable "
+            'that takes a sumo_rl.TrafficSignal'
+        )

@@ -1,0 +1,65 @@
+"""
+The exceptions of this package.
+
+::
+
+    SaferlError
+    ├── UsageError            a wrong option or an output that cannot be written
+    │   └── MissingExtraError an optional library is not installed
+    ├── ConfigError           a YAML file with an unknown key or a wrong type
+    ├── ScenarioError         a network, route file or junction that cannot be used
+    ├── SignalPlanError       a signal plan that contradicts itself or breaks a rule
+    ├── SimulationError       SUMO refused to start or died
+    ├── DatasetError          a record that is broken, foreign or too poor
+    └── BundleError           a policy bundle that does not fully match
+
+Every message names the thing, the value, the allowed range and the next step. The command line
+turns any of them into one line on stderr and exit code 2.
+"""
+
+
+class SaferlError(Exception):
+    """Anything this package refuses to do, with the reason in words."""
+
+
+class UsageError(SaferlError, ValueError):
+    """A wrong option, or an output path that cannot be written."""
+
+
+class MissingExtraError(UsageError):
+    """
+    An optional library is not installed.
+
+    :param library: the module that could not be imported.
+    :param extra: the extra of this package that installs it.
+    """
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(
+            f"'{library}' is not installed; it comes with the extra [{extra}]: "
+            f"pip install 'saferl_ros[{extra}]'"
+        )
+
+
+class ConfigError(SaferlError, ValueError):
+    """A configuration file with an unknown key, a wrong type or a value out of range."""
+
+
+class ScenarioError(SaferlError, ValueError):
+    """A network, route file or junction that cannot be used."""
+
+
+class SignalPlanError(SaferlError, ValueError):
+    """A signal plan that contradicts itself or breaks a rule."""
+
+
+class SimulationError(SaferlError, RuntimeError):
+    """SUMO refused to start or ended before its time."""
+
+
+class DatasetError(SaferlError, ValueError):
+    """A record that is broken, foreign or too poor to use."""
+
+
+class BundleError(SaferlError, ValueError):
+    """A policy bundle that does not fully match the junction or its own manifest."""

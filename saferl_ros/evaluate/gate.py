@@ -1,0 +1,101 @@
+"""The gate: may this policy go on to shadow mode?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from saferl_ros.errors import DatasetError
+
+
+class GateConfig(BaseModel):
+    """The limits; every one is judged with its interval."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    max_delay_over_net_plan: float = Field(default=1.0, gt=0)
+    max_delay_over_actuated: float = Field(default=1.0, gt=0)
+    max_delay_over_max_pressure: float = Field(default=1.0, gt=0)
+    max_wait_s: float = Field(default=300.0, gt=0)
+    max_extra_collisions: float = Field(default=0.0, ge=0)  # over the own plan, all demands
+    max_monitor_faults: int = Field(default=0, ge=0)
+    max_starved: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One limit, what was found, and whether it holds."""
+
+    name: str
+    found: float
+    limit: float
+    passed: bool
+    reason: str
+
+
+def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) -> list[Check]:
+    """
+    Return every check of one controller; it passes if all do.
+
+    Delay limits hold only if the upper end of the 95 % interval of the ratio does.
+
+    :raises DatasetError: if the evaluation has no such controller.
+    """
+    controllers = evaluation['controllers']
+    if controller not in controllers:
+        raise DatasetError(
+            f"the evaluation has no controller '{controller}'; it has {', '.join(controllers)}"
+        )
+    own = controllers[controller]
+    checks = []
+    for other, limit in (
+        ('net_plan', config.max_delay_over_net_plan),
+        ('actuated', config.max_delay_over_actuated),
+        ('max_pressure', config.max_delay_over_max_pressure),
+    ):
+        ratio = evaluation['delay_ratios'][controller].get(other)
+        if ratio is None:
+            raise DatasetError(f"the evaluation has no '{other}' to compare with; evaluate again")
+        text = (
+            f'delay is {ratio["mean"]:.2f} of {other} '
+            f'[{ratio["ci_low"]:.2f} to {ratio["ci_high"]:.2f}], '
+            f'the upper end must not exceed {limit:.2f}'
+        )
+        checks.append(_check(f'delay over {other}', ratio['ci_high'], limit, text))
+    longest_s = max(own['max_wait_s']['per_seed'])
+    checks.append(
+        _check(
+            'longest wait',
+            longest_s,
+            config.max_wait_s,
+            f'a vehicle stood for up to {longest_s:.0f} s, allowed are {config.max_wait_s:.0f} s',
+        )
+    )
+    extra = sum(own['collisions']['per_seed']) - sum(
+        controllers['net_plan']['collisions']['per_seed']
+    )
+    checks.append(
+        _check(
+            'collisions',
+            extra,
+            config.max_extra_collisions,
+            f'{extra:+.0f} collisions against the own plan over all demands, allowed are '
+            f'{config.max_extra_collisions:+.0f}',
+        )
+    )
+    for metric, limit, words in (
+        ('monitor_faults', config.max_monitor_faults, 'faults found by the conflict monitor'),
+        ('starved', config.max_starved, 'movements that waited longer than the maximum red'),
+    ):
+        count = sum(own[metric]['per_seed'])
+        text = f'{count:.0f} {words}, allowed are {limit}'
+        checks.append(_check(metric.replace('_', ' '), count, float(limit), text))
+    return checks
+
+
+def _check(name: str, found: float, limit: float, reason: str) -> Check:
+    return Check(
+        name=name, found=float(found), limit=limit, passed=found <= limit + 1e-9, reason=reason
+    )

@@ -1,0 +1,195 @@
+"""Judges controllers on demand that nobody learned from or was tuned on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from saferl_ros import __version__
+from saferl_ros.bundle.load import load_bundle
+from saferl_ros.control.family import FamilyConfig
+from saferl_ros.control.rollout import EpisodeResult
+from saferl_ros.env.junction import Junction
+from saferl_ros.errors import DatasetError
+from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.dataset.intervals import mean_interval, ratio_interval
+from saferl_ros.evaluate.tune import tune_baselines, TuneConfig
+from saferl_ros.isolation import run_isolated
+from saferl_ros.scenario import DemandVariation, Split
+from saferl_ros.sumo.home import sumo_version
+
+EVALUATION_VERSION = 1
+Progress = Callable[[int, int], None]
+
+DESCRIPTIONS = {
+    'net_plan': "the network's own program as it stands, with its own yellows",
+    'own_plan': 'the own greens with complete clearances, as recorded',
+    'best_plan': 'best fixed plan found on tuning demand, complete clearances',
+    'actuated': "SUMO's actuated control, complete clearances, tuned",
+    'max_pressure': 'max-pressure control, complete clearances, tuned',
+    'behaviour': 'the recorded family of fixed-time plans',
+    'bc': 'behaviour cloning of the own plan',
+    'cql': 'conservative Q-learning from the record',
+    'dqn': 'offline double DQN from the same record (what conservatism is compared with)',
+}
+
+
+class EvaluateConfig(BaseModel):
+    """On which demands to judge."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    seeds: int = Field(default=10, ge=1, le=1000)
+    seed: int = Field(default=0, ge=0)  # moves all test demands
+    scale_range: tuple[float, float] = (0.7, 1.15)
+    nominal: bool = True  # the scenario's own demand as one more
+    tune: TuneConfig = TuneConfig()
+
+
+def test_demands(config: EvaluateConfig) -> list[DemandVariation]:
+    """Return the demands to judge on: scales spread evenly over the range, then the nominal one."""
+    scales = np.linspace(*config.scale_range, config.seeds) if config.seeds > 1 else [1.0]
+    demands = [
+        DemandVariation(
+            split=Split.TEST, seed=config.seed * 100_000 + n, scale=round(float(scale), 4)
+        )
+        for n, scale in enumerate(scales)
+    ]
+    if config.nominal:
+        nominal = DemandVariation(split=Split.TEST, seed=config.seed * 100_000, is_nominal=True)
+        demands.append(nominal)
+    return demands
+
+
+def evaluate(
+    junction: Junction,
+    bundles: dict[str, Path],
+    config: EvaluateConfig,
+    *,
+    family: FamilyConfig | None = None,
+    jobs: int = 2,
+    progress: Progress = lambda done, total: None,
+    tuning_progress: Progress = lambda done, total: None,
+) -> dict[str, Any]:
+    """
+    Judge bundles beside the baselines and return the evaluation as JSON-ready data.
+
+    What is scored is what ships: the exported bundle behind the sequencer. All controllers meet the
+    same demands with the same seeds.
+
+    :param bundles: controller name to bundle folder.
+    :param family: the recorded family, judged as ``behaviour``.
+    :raises BundleError: if a bundle is damaged or was made for another junction.
+    """
+    plan, spec = junction.plan, junction.spec
+    for folder in bundles.values():
+        load_bundle(folder).require(
+            plan_fingerprint=plan.fingerprint(), spec_fingerprint=spec.fingerprint()
+        )
+    tuned, notes = tune_baselines(junction, config.tune, jobs=jobs, progress=tuning_progress)
+    contestants = [
+        Contestant(name='net_plan'),
+        Contestant(name='own_plan', program=plan.program),
+        *tuned,
+        Contestant(name='behaviour', family=family or FamilyConfig()),
+        *(Contestant(name=name, bundle=folder) for name, folder in bundles.items()),
+    ]
+    demands = test_demands(config)
+    matches = [
+        Match(junction=junction, contestant=c, demand=d, keep_trace=n == len(demands) - 1)
+        for c in contestants
+        for n, d in enumerate(demands)
+    ]
+    results: dict[int, EpisodeResult] = {}
+    progress(0, len(matches))
+    for index, result in run_isolated(play, matches, jobs=jobs):
+        results[index] = result
+        progress(len(results), len(matches))
+    by_name = {
+        c.name: [results[n * len(demands) + k] for k in range(len(demands))]
+        for n, c in enumerate(contestants)
+    }
+    return {
+        'format_version': EVALUATION_VERSION,
+        'package_version': __version__,
+        'sumo_version': sumo_version(),
+        'scenario': junction.scenario.to_json(),
+        'junction_id': plan.junction_id,
+        'clearance': plan.clearance,
+        'config': config.model_dump(mode='json'),
+        'demands': [demand.to_json() for demand in demands],
+        'descriptions': {name: describe_name(name) for name in by_name},
+        'baselines': notes,
+        'controllers': {name: summarise(found) for name, found in by_name.items()},
+        'delay_ratios': delay_ratios(by_name),
+        'fault_counts': {
+            name: dict(sum((Counter(r.fault_counts) for r in found), Counter()))
+            for name, found in by_name.items()
+        },
+        'traces': {
+            name: {
+                'times_s': found[-1].queue_times_s,
+                'queue_veh': found[-1].queue_trace_veh,
+            }
+            for name, found in by_name.items()
+        },
+    }
+
+
+def describe_name(name: str) -> str:
+    """Return what a controller is; ``cql_2`` is the second training seed of ``cql``."""
+    base = name.split('_')[0] if name.split('_')[-1].isdigit() else name
+    return DESCRIPTIONS.get(base, 'a policy bundle')
+
+
+def summarise(results: Sequence[EpisodeResult]) -> dict[str, Any]:
+    """Return each metric's mean, interval and values per demand."""
+    rows = [result.metrics() for result in results]
+    summary = {}
+    for metric in rows[0]:
+        values = [row[metric] for row in rows]
+        summary[metric] = {**asdict(mean_interval(values)), 'per_seed': values}
+    return summary
+
+
+def delay_ratios(by_name: dict[str, list[EpisodeResult]]) -> dict[str, dict[str, Any]]:
+    """Return the delay of each controller over that of each other, paired by demand."""
+    delays = {name: [r.trips.delay_s for r in found] for name, found in by_name.items()}
+    return {
+        name: {
+            other: asdict(ratio_interval(values, reference))
+            for other, reference in delays.items()
+            if other != name
+        }
+        for name, values in delays.items()
+    }
+
+
+def read_evaluation(path: Path) -> dict[str, Any]:
+    """
+    Read an evaluation file.
+
+    :raises DatasetError: if it is missing, damaged, or of another format version.
+    """
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+        version = data['format_version']
+    except OSError as error:
+        raise DatasetError(f"evaluation '{path}' cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"'{path}' is no evaluation; make one with 'saferl evaluate'"
+        ) from error
+    if version != EVALUATION_VERSION:
+        raise DatasetError(
+            f"evaluation '{path}' has format version {version}; this release reads version "
+            f'{EVALUATION_VERSION}; evaluate again'
+        )
+    return data

@@ -1,0 +1,156 @@
+"""
+Tunes the baselines on demand of the ``tune`` split: no baseline is a straw man.
+
+Every candidate runs on one demand, the best of them on the others too, and the lowest mean delay
+wins. Policies are never judged on these demands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from saferl_ros.control.family import MAIN_GREEN_S
+from saferl_ros.control.max_pressure import MaxPressureConfig
+from saferl_ros.env.junction import Junction
+from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.isolation import run_isolated
+from saferl_ros.scenario import DemandVariation, Split
+from saferl_ros.signals import ProgramInterval, SignalPlan
+from saferl_ros.sumo.actuated import ActuatedConfig
+
+Progress = Callable[[int, int], None]
+
+
+class TuneConfig(BaseModel):
+    """How long to search."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    scales: tuple[float, ...] = Field(default=(1.0, 0.75, 0.9, 1.15), min_length=1)
+    finalists: int = Field(default=5, ge=1)
+    thorough: bool = True  # the whole grid of candidates; False takes every other one
+
+
+def actuated_candidates() -> list[Contestant]:
+    """Return SUMO's actuated control over gaps, loop positions and maximum greens."""
+    grid = product((1.0, 1.5, 2.0, 3.0), (1.0, 2.0), (20.0, 35.0, 50.0))
+    return [
+        Contestant(
+            name='actuated',
+            actuated=ActuatedConfig(max_gap_s=gap, detector_gap_s=loops, max_green_s=longest),
+        )
+        for gap, loops, longest in grid
+    ]
+
+
+def max_pressure_candidates() -> list[Contestant]:
+    """Return max-pressure over the shortest hold, the margin to switch and what is counted."""
+    grid = product((5.0, 10.0, 15.0, 20.0), (0.0, 1.0, 2.0, 4.0), (False, True))
+    return [
+        Contestant(
+            name='max_pressure',
+            max_pressure=MaxPressureConfig(min_hold_s=hold, margin_veh=margin, halting_only=halts),
+        )
+        for hold, margin, halts in grid
+    ]
+
+
+def plan_candidates(plan: SignalPlan) -> list[Contestant]:
+    """Return fixed plans around the own one: longer and shorter, tilted to either main movement."""
+    mains = [n for n, part in enumerate(plan.program) if part.green_s >= MAIN_GREEN_S]
+    tilts = (-10.0, -5.0, 0.0, 5.0, 10.0) if len(mains) > 1 else (0.0,)
+    candidates = []
+    for scale, tilt in product((0.7, 0.85, 1.0, 1.2, 1.4, 1.7), tilts):
+        program = []
+        for n, part in enumerate(plan.program):
+            stage = plan.stages[part.stage_index]
+            green_s = part.green_s
+            if n in mains:
+                green_s = green_s * scale + (tilt if n == mains[0] else -tilt / (len(mains) - 1))
+            green_s = min(stage.max_green_s, max(stage.min_green_s, float(round(green_s))))
+            program.append(ProgramInterval(stage_index=part.stage_index, green_s=green_s))
+        candidates.append(Contestant(name='best_plan', program=tuple(program)))
+    return candidates
+
+
+def tune_baselines(
+    junction: Junction,
+    config: TuneConfig,
+    *,
+    jobs: int,
+    progress: Progress = lambda done, total: None,
+) -> tuple[list[Contestant], dict[str, Any]]:
+    """
+    Return the tuned ``best_plan``, ``actuated`` and ``max_pressure``, and how each was found.
+
+    :param progress: called with (episodes done, episodes in all).
+    """
+    fields = [
+        plan_candidates(junction.plan),
+        actuated_candidates(),
+        max_pressure_candidates(),
+    ]
+    if not config.thorough:
+        fields = [field[::3] for field in fields]
+    demands = [
+        DemandVariation(split=Split.TUNE, seed=n, scale=scale)
+        for n, scale in enumerate(config.scales)
+    ]
+    finalists = [min(config.finalists, len(field)) for field in fields]
+    total = sum(map(len, fields)) + sum(finalists) * (len(demands) - 1)
+    done = 0
+
+    def delays(matches: list[Match]) -> list[float]:
+        nonlocal done
+        found = [0.0] * len(matches)
+        for index, result in run_isolated(play, matches, jobs=jobs):
+            found[index] = result.trips.delay_s
+            done += 1
+            progress(done, total)
+        return found
+
+    everyone = [candidate for field in fields for candidate in field]
+    first = delays(
+        [Match(junction=junction, contestant=c, demand=demands[0]) for c in everyone]
+    )
+    winners, notes, start = [], {}, 0
+    for field, n_best in zip(fields, finalists, strict=True):
+        own = first[start : start + len(field)]
+        start += len(field)
+        best = sorted(range(len(field)), key=lambda n: own[n])[:n_best]
+        rest = delays(
+            [
+                Match(junction=junction, contestant=field[n], demand=demand)
+                for n in best
+                for demand in demands[1:]
+            ]
+        )
+        means = []
+        for rank, n in enumerate(best):
+            others = rest[rank * (len(demands) - 1) : (rank + 1) * (len(demands) - 1)]
+            means.append((own[n] + sum(others)) / len(demands))
+        winner = field[best[means.index(min(means))]]
+        winners.append(winner)
+        notes[winner.name] = {
+            'parameters': describe(winner),
+            'candidates': len(field),
+            'finalists': len(best),
+            'tuned_on': [demand.to_json() for demand in demands],
+            'mean_delay_s': min(means),
+            'worst_finalist_delay_s': max(means),
+        }
+    return winners, notes
+
+
+def describe(contestant: Contestant) -> Any:
+    """Return a contestant's parameters as JSON-ready data."""
+    if contestant.program is not None:
+        return [[part.stage_index, part.green_s] for part in contestant.program]
+    for part in (contestant.actuated, contestant.max_pressure, contestant.family):
+        if part is not None:
+            return part.model_dump(mode='json')
+    return {}

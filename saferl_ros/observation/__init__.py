@@ -1,0 +1,28 @@
+"""
+What a policy may see: readings → feature vector, the same function in simulation and street.
+
+Pure: no SUMO, no torch, no ROS.
+"""
+
+from saferl_ros.observation.features import observe, SignalView
+from saferl_ros.observation.readings import DetectorReadings
+from saferl_ros.observation.spec import (
+    Approach,
+    Feature,
+    LaneDetector,
+    make_spec,
+    OBSERVATION_KINDS,
+    ObservationSpec,
+)
+
+__all__ = [
+    'OBSERVATION_KINDS',
+    'Approach',
+    'DetectorReadings',
+    'Feature',
+    'LaneDetector',
+    'ObservationSpec',
+    'SignalView',
+    'make_spec',
+    'observe',
+]

@@ -1,0 +1,253 @@
+"""
+Varied demand: the same junction on another day.
+
+Every vehicle of the nominal route file is drawn a Poisson number of times, moved by a few seconds,
+and, during a surge, drawn more often if it comes from the chosen direction. Flows become single
+vehicles with random headways. The random stream is keyed by the split (``record``, ``tune``,
+``test``) *and* the seed, so that demand held out for judging is disjoint from recorded demand by
+construction, whatever the seeds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from saferl_ros.errors import ScenarioError
+from saferl_ros.scenario.spec import parse_time_s, Scenario
+
+_VEHICLES = ('vehicle', 'trip', 'flow')
+_PERSONS = ('person', 'personFlow', 'container', 'containerFlow')
+
+
+class Split(Enum):
+    """What a demand is used for; each split has its own random streams."""
+
+    RECORD = 1  # behaviour is recorded on it, policies learn from it
+    TUNE = 2  # baselines are tuned on it
+    TEST = 3  # controllers are judged on it, nothing else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surge:
+    """More traffic from one direction for a while."""
+
+    start_ratio: float  # when it starts, as a share of the horizon
+    length_s: float
+    factor: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandVariation:
+    """
+    One day's demand; ``seed`` also seeds SUMO.
+
+    ``is_nominal`` is the scenario's own file, vehicle by vehicle, and ignores the rest.
+    """
+
+    split: Split
+    seed: int
+    scale: float = 1.0
+    jitter_s: float = 30.0
+    surge: Surge | None = None
+    is_nominal: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale <= 10:
+            raise ScenarioError(f'demand scale {self.scale:g} must lie above 0 and up to 10')
+        if self.seed < 0:
+            raise ScenarioError(f'seed {self.seed} must not be negative')
+
+    @property
+    def sumo_seed(self) -> int:
+        """The seed for SUMO's own draws."""
+        stream = np.random.SeedSequence([self.split.value, self.seed, 1])
+        return int(stream.generate_state(1)[0] % 2**30)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the variation as JSON-ready data."""
+        return {**asdict(self), 'split': self.split.name.lower()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> DemandVariation:
+        """Return the variation that ``to_json`` wrote."""
+        surge = data.get('surge')
+        return cls(
+            **{
+                **data,
+                'split': Split[data['split'].upper()],
+                'surge': Surge(**surge) if surge else None,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Demand:
+    """The parsed route files of a scenario."""
+
+    definitions: tuple[ElementTree.Element, ...]  # types and routes, in order
+    vehicles: tuple[ElementTree.Element, ...]
+    others: tuple[ElementTree.Element, ...]  # persons and containers, kept as they are
+
+
+@lru_cache(maxsize=4)
+def _read(route_files: tuple[Path, ...]) -> _Demand:
+    definitions, vehicles, others = [], [], []
+    for path in route_files:
+        try:
+            root = ElementTree.parse(path).getroot()
+        except ElementTree.ParseError as error:
+            raise ScenarioError(f"route file '{path}' is not valid XML: {error}") from error
+        for element in root:
+            if element.tag in _VEHICLES:
+                vehicles.append(element)
+            elif element.tag in _PERSONS:
+                others.append(element)
+            else:
+                definitions.append(element)
+    return _Demand(tuple(definitions), tuple(vehicles), tuple(others))
+
+
+def count_departures(scenario: Scenario) -> int:
+    """
+    Return how many vehicles (flows count as one) want to depart within the scenario's time.
+
+    :raises ScenarioError: if there is none.
+    """
+    demand = _read(scenario.route_files)
+    n = sum(_overlaps(element, scenario) for element in demand.vehicles)
+    if n == 0:
+        files = ', '.join(path.name for path in scenario.route_files)
+        raise ScenarioError(
+            f"scenario '{scenario.name}': none of the {len(demand.vehicles)} departures in {files} "
+            f'lies within {scenario.begin_s:g} to {scenario.end_s:g} s; '
+            'check begin and end of the scenario'
+        )
+    return n
+
+
+def _overlaps(element: ElementTree.Element, scenario: Scenario) -> bool:
+    if element.tag == 'flow':
+        begin_s = _time(element, 'begin', scenario.begin_s)
+        return begin_s < scenario.end_s and (
+            _time(element, 'end', scenario.end_s) >= scenario.begin_s
+        )
+    return scenario.begin_s <= _time(element, 'depart', scenario.begin_s) < scenario.end_s
+
+
+def _time(element: ElementTree.Element, name: str, default_s: float) -> float:
+    text = element.get(name)
+    if text is None or text in ('triggered', 'containerTriggered', 'split', 'begin'):
+        return default_s
+    return parse_time_s(text)
+
+
+def write_demand(scenario: Scenario, variation: DemandVariation, path: Path) -> None:
+    """
+    Write the varied demand of a scenario as one route file.
+
+    :param path: file to write.
+    :raises ScenarioError: if nothing departs within the scenario's time.
+    """
+    count_departures(scenario)
+    demand = _read(scenario.route_files)
+    rng = np.random.default_rng(np.random.SeedSequence([variation.split.value, variation.seed]))
+    origin = _surge_origin(demand, rng) if variation.surge else None
+    drawn: list[tuple[float, ElementTree.Element]] = []
+    for element in demand.vehicles:
+        singles = _expand_flow(element, scenario, rng) if element.tag == 'flow' else [element]
+        for single in singles:
+            depart_s = _time(single, 'depart', scenario.begin_s)
+            if not scenario.begin_s <= depart_s < scenario.end_s:
+                continue
+            weight = variation.scale * _surge_factor(single, depart_s, origin, scenario, variation)
+            for copy in range(int(rng.poisson(weight))):
+                moved_s = depart_s + rng.uniform(-variation.jitter_s, variation.jitter_s)
+                moved_s = round(min(max(moved_s, scenario.begin_s), scenario.end_s - 1.0), 2)
+                clone = deepcopy(single)
+                clone.set('id', f'{single.get("id")}.{copy}')
+                clone.set('depart', f'{moved_s:.2f}')
+                drawn.append((moved_s, clone))
+    drawn.extend((_time(e, 'depart', scenario.begin_s), e) for e in demand.others)
+    drawn.sort(key=lambda pair: pair[0])
+    root = ElementTree.Element('routes')
+    root.extend(demand.definitions)
+    root.extend(element for _, element in drawn)
+    ElementTree.ElementTree(root).write(path, encoding='utf-8', xml_declaration=True)
+
+
+def _expand_flow(
+    flow: ElementTree.Element, scenario: Scenario, rng: np.random.Generator
+) -> Iterator[ElementTree.Element]:
+    """Yield single vehicles that arrive at random at the flow's mean rate."""
+    begin_s = max(_time(flow, 'begin', scenario.begin_s), scenario.begin_s)
+    end_s = min(_time(flow, 'end', scenario.end_s), scenario.end_s)
+    if end_s <= begin_s:  # SUMO lets a flow release all its vehicles at once
+        departs_s = [begin_s] * int(flow.get('number', 0))
+    else:
+        n_expected = _flow_rate_hz(flow, scenario) * (end_s - begin_s)
+        departs_s = sorted(rng.uniform(begin_s, end_s, size=rng.poisson(n_expected)))
+    has_route = flow.get('route') is not None or flow.find('route') is not None
+    tag = 'vehicle' if has_route else 'trip'
+    dropped = {'begin', 'end', 'vehsPerHour', 'period', 'probability', 'number', 'perHour'}
+    for n, depart_s in enumerate(departs_s):
+        single = ElementTree.Element(
+            tag, {k: v for k, v in flow.attrib.items() if k not in dropped}
+        )
+        single.extend(flow)
+        single.set('id', f'{flow.get("id")}.{n}')
+        single.set('depart', f'{depart_s:.2f}')
+        yield single
+
+
+def _flow_rate_hz(flow: ElementTree.Element, scenario: Scenario) -> float:
+    for name in ('vehsPerHour', 'perHour'):
+        if flow.get(name):
+            return float(flow.get(name, 0)) / 3600
+    if flow.get('period'):
+        period = flow.get('period', '')
+        if period.startswith('exp('):
+            return float(period[4:-1])
+        return 1 / parse_time_s(period)
+    if flow.get('probability'):
+        return float(flow.get('probability', 0))
+    begin_s = _time(flow, 'begin', scenario.begin_s)
+    end_s = _time(flow, 'end', scenario.end_s)
+    return float(flow.get('number', 0)) / max(1.0, end_s - begin_s)
+
+
+def _origin(element: ElementTree.Element) -> str:
+    route = element.find('route')
+    if route is not None:
+        return (route.get('edges') or '').split(' ')[0]
+    return element.get('from') or element.get('fromTaz') or element.get('route') or ''
+
+
+def _surge_origin(demand: _Demand, rng: np.random.Generator) -> str:
+    """Draw the direction of the surge among origins with at least a twentieth of the traffic."""
+    origins = Counter(_origin(element) for element in demand.vehicles)
+    busy = sorted(o for o, n in origins.items() if n >= 0.05 * origins.total())
+    return str(rng.choice(busy or sorted(origins)))
+
+
+def _surge_factor(
+    element: ElementTree.Element,
+    depart_s: float,
+    origin: str | None,
+    scenario: Scenario,
+    variation: DemandVariation,
+) -> float:
+    surge = variation.surge
+    if surge is None or _origin(element) != origin:
+        return 1.0
+    start_s = scenario.begin_s + surge.start_ratio * scenario.horizon_s
+    return surge.factor if start_s <= depart_s < start_s + surge.length_s else 1.0

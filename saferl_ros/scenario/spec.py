@@ -1,0 +1,169 @@
+"""A scenario: network, demand, additional files and the time they cover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from saferl_ros.errors import ScenarioError
+from saferl_ros.scenario.catalogue import CATALOGUE, nets_dir
+
+DEFAULT_HORIZON_S = 3600.0  # where a scenario states no end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One network with its nominal demand; every file is known to exist."""
+
+    name: str
+    net_file: Path
+    route_files: tuple[Path, ...]
+    additional_files: tuple[Path, ...] = ()
+    begin_s: float
+    end_s: float
+    step_s: float = 1.0
+    time_to_teleport_s: float = 300.0  # SUMO's default; below zero never
+    junction_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.end_s <= self.begin_s:
+            raise ScenarioError(
+                f"scenario '{self.name}': end {self.end_s:g} s must be after begin "
+                f'{self.begin_s:g} s'
+            )
+        if not self.step_s > 0:
+            raise ScenarioError(
+                f"scenario '{self.name}': step length {self.step_s:g} s must be above zero"
+            )
+
+    @property
+    def horizon_s(self) -> float:
+        """How long an episode lasts [s]."""
+        return self.end_s - self.begin_s
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what identifies the scenario, without machine paths."""
+        return {
+            'name': self.name,
+            'net_file': self.net_file.name,
+            'route_files': [path.name for path in self.route_files],
+            'additional_files': [path.name for path in self.additional_files],
+            'begin_s': self.begin_s,
+            'end_s': self.end_s,
+            'step_s': self.step_s,
+            'time_to_teleport_s': self.time_to_teleport_s,
+            'junction_id': self.junction_id,
+        }
+
+
+def load_scenario(
+    name: str,
+    *,
+    routes: tuple[Path, ...] = (),
+    junction_id: str | None = None,
+    horizon_s: float | None = None,
+) -> Scenario:
+    """
+    Return the scenario of that name or file.
+
+    :param name: a built-in name, a ``.sumocfg``, or a ``.net.xml`` together with ``routes``.
+    :param routes: route files for a ``.net.xml``; for the others they replace the scenario's own.
+    :param junction_id: the signal that learns, where a network has several.
+    :param horizon_s: shorten or set the length of an episode [s].
+    :raises ScenarioError: if it is unknown or a file is missing or empty of departures.
+    """
+    if name in CATALOGUE:
+        scenario = _built_in(name)
+    elif name.endswith('.sumocfg'):
+        scenario = _from_sumocfg(Path(name))
+    elif name.endswith(('.net.xml', '.net.xml.gz')):
+        if not routes:
+            raise ScenarioError(f"'{name}' is a network without demand; add --routes FILE.rou.xml")
+        scenario = Scenario(
+            name=Path(name).name.split('.')[0],
+            net_file=Path(name),
+            route_files=(),
+            begin_s=0.0,
+            end_s=DEFAULT_HORIZON_S,
+        )
+    else:
+        near = get_close_matches(name, CATALOGUE, n=3, cutoff=0.4)
+        hint = f'; did you mean {" or ".join(near)}?' if near else ''
+        raise ScenarioError(
+            f"unknown scenario '{name}'{hint} "
+            "'saferl scenarios' lists the built-in ones; a .sumocfg or a .net.xml with --routes "
+            'is taken too'
+        )
+    scenario = replace(
+        scenario, route_files=tuple(routes) or scenario.route_files, junction_id=junction_id
+    )
+    if horizon_s is not None:
+        scenario = replace(scenario, end_s=scenario.begin_s + horizon_s)
+    for path in (scenario.net_file, *scenario.route_files, *scenario.additional_files):
+        if not path.is_file():
+            raise ScenarioError(f"scenario '{scenario.name}': file '{path}' does not exist")
+    if not scenario.route_files:
+        raise ScenarioError(f"scenario '{scenario.name}' has no route file; add --routes FILE")
+    return scenario
+
+
+def _built_in(name: str) -> Scenario:
+    entry = CATALOGUE[name]
+    return Scenario(
+        name=name,
+        net_file=nets_dir() / entry.net_file,
+        route_files=(nets_dir() / entry.route_file,),
+        begin_s=entry.begin_s,
+        end_s=entry.end_s,
+    )
+
+
+def _from_sumocfg(path: Path) -> Scenario:
+    try:
+        root = ElementTree.parse(path).getroot()
+    except OSError as error:
+        raise ScenarioError(f"'{path}' cannot be read: {error.strerror}") from error
+    except ElementTree.ParseError as error:
+        raise ScenarioError(f"'{path}' is not valid XML: {error}") from error
+    values = {element.tag: element.get('value', element.get('v', '')) for element in root.iter()}
+
+    def files(*tags: str) -> tuple[Path, ...]:
+        text = next((values[tag] for tag in tags if values.get(tag)), '')
+        return tuple(path.parent / part.strip() for part in text.split(',') if part.strip())
+
+    def number(default: float, *tags: str) -> float:
+        text = next((values[tag] for tag in tags if values.get(tag)), None)
+        return default if text is None else parse_time_s(text)
+
+    nets = files('net-file', 'net')
+    if not nets:
+        raise ScenarioError(f"'{path}' names no net-file")
+    begin_s = number(0.0, 'begin')
+    end_s = number(-1.0, 'end')
+    return Scenario(
+        name=path.name.removesuffix('.sumocfg'),
+        net_file=nets[0],
+        route_files=files('route-files'),
+        additional_files=files('additional-files', 'additional'),
+        begin_s=begin_s,
+        end_s=end_s if end_s >= 0 else begin_s + DEFAULT_HORIZON_S,
+        step_s=number(1.0, 'step-length'),
+        time_to_teleport_s=number(300.0, 'time-to-teleport'),
+    )
+
+
+def parse_time_s(text: str) -> float:
+    """
+    Return SUMO's time notation as seconds: plain seconds, ``H:M:S`` or ``D:H:M:S``.
+
+    :raises ScenarioError: if it is neither.
+    """
+    try:
+        parts = [float(part) for part in text.split(':')]
+    except ValueError as error:
+        raise ScenarioError(f"'{text}' is no time; give seconds or H:M:S") from error
+    weights = (1.0, 60.0, 3600.0, 86400.0)
+    return sum(part * weight for part, weight in zip(reversed(parts), weights, strict=False))

@@ -1,0 +1,62 @@
+"""
+How long yellow and all-red must last: the clearance profiles.
+
+``legal``
+    computed from the posted speed and the junction's geometry (the default);
+``net``
+    the yellows that stand in the network's own program;
+``resco``
+    the yellow that the RESCO benchmark used and no all-red. Only for comparison with published
+    figures; nothing that goes live accepts it.
+"""
+
+from __future__ import annotations
+
+import math
+
+PROFILES = ('legal', 'net', 'resco')
+
+REACTION_S = 1.0  # ITE, Guidelines for Determining Traffic Signal Change Intervals (2020)
+DECELERATION_MPS2 = 3.05  # 10 ft/s², same source
+VEHICLE_LENGTH_M = 6.1  # 20 ft, same source
+GRAVITY_MPS2 = 9.81
+MIN_YELLOW_S = 3.0  # MUTCD 2009, section 4D.26: three to six seconds
+MAX_YELLOW_S = 6.0  # same section
+MIN_ALL_RED_S = 1.0  # one second at least, the usual practice of agencies
+MAX_ALL_RED_S = 6.0  # MUTCD 2009, section 4D.26: "should not exceed 6 seconds"
+START_UP_S = 1.0  # credit for the conflicting driver's start-up, ITE (2020)
+MIN_CLEARING_SPEED_MPS = 8.9  # 20 mph, a turning vehicle that is already moving; ITE (2020)
+
+
+def kinematic_yellow_s(speed_mps: float, grade_ratio: float = 0.0) -> float:
+    """
+    Return the yellow that lets a driver stop comfortably or pass [s].
+
+    :param speed_mps: approach speed [m/s].
+    :param grade_ratio: slope of the approach, uphill positive [-].
+    :returns: yellow within 3 to 6 s, not rounded.
+
+    Source: ITE kinematic equation, ``t + v / (2 a + 2 g G)``.
+    """
+    braking_mps2 = 2 * DECELERATION_MPS2 + 2 * GRAVITY_MPS2 * grade_ratio
+    return min(MAX_YELLOW_S, max(MIN_YELLOW_S, REACTION_S + speed_mps / braking_mps2))
+
+
+def red_clearance_s(crossing_m: float, speed_mps: float) -> float:
+    """
+    Return the all-red that lets a vehicle leave the junction [s].
+
+    :param crossing_m: way from the stop line to the far end of the junction [m].
+    :param speed_mps: approach speed [m/s]; below 8.9 m/s (20 mph) it counts as that.
+    :returns: all-red of at least 1 s and at most 6 s, not rounded.
+
+    Source: ITE, ``(W + L) / v`` less up to one second of start-up time.
+    """
+    speed_mps = max(speed_mps, MIN_CLEARING_SPEED_MPS)
+    clearance_s = (crossing_m + VEHICLE_LENGTH_M) / speed_mps - START_UP_S
+    return min(MAX_ALL_RED_S, max(MIN_ALL_RED_S, clearance_s))
+
+
+def round_up_s(duration_s: float, step_s: float) -> float:
+    """Return ``duration_s`` rounded up to a whole number of steps [s]."""
+    return math.ceil(duration_s / step_s - 1e-9) * step_s

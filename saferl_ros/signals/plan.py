@@ -1,0 +1,288 @@
+"""What one junction may show: links, stages, conflicts and times."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+import hashlib
+import json
+from typing import Any, Self
+
+from saferl_ros.errors import SignalPlanError
+
+GREEN_LAMPS = frozenset('Gg')  # G protected, g permissive: SUMO's signal state letters
+RED_LAMPS = frozenset('rs')  # s: right turn after a full stop, red in every other respect
+TURN_DIRECTIONS = frozenset('lLrRt')  # SUMO's connection directions that are no straight-ahead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One movement from a lane over the junction, with its own lamp."""
+
+    index: int  # position of the lamp in the lamp string
+    from_lane: str
+    to_lane: str
+    direction: str  # SUMO's letter: s straight, l L left, r R right, t turn-around
+    speed_mps: float  # posted speed of the approach
+    crossing_m: float  # way from the stop line to the far end of the junction
+    is_crossing: bool = False  # a pedestrian crossing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Movements that hold green together."""
+
+    lamps: str  # one letter per link: G g r s
+    min_green_s: float
+    max_green_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramInterval:
+    """One stage of a fixed-time program and the green it is given [s]."""
+
+    stage_index: int
+    green_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalPlan:
+    """
+    Everything that decides which lamps one junction may show.
+
+    The plan is data: it travels as JSON in records and bundles, and ``fingerprint`` tells two
+    plans apart. Its consistency is checked when it is made.
+
+    :raises SignalPlanError: if shapes disagree, a stage shows conflicting greens, a clearance is
+        shorter than its links need, or ``max_red_s`` cannot be kept.
+    """
+
+    junction_id: str
+    clearance: str  # name of the clearance profile: legal, net, resco
+    links: tuple[Link, ...]
+    stages: tuple[Stage, ...]
+    foes: tuple[tuple[bool, ...], ...]  # (n_links, n_links), symmetric: paths cross or merge
+    yields: tuple[tuple[bool, ...], ...]  # [i][j]: link i must give way to link j
+    min_yellow_s: tuple[float, ...]  # (n_links,) shortest yellow of the link
+    min_all_red_s: tuple[float, ...]  # (n_links,) shortest red clearance after that yellow
+    yellow_s: tuple[tuple[float, ...], ...]  # (n_stages, n_stages), zero on the diagonal
+    all_red_s: tuple[tuple[float, ...], ...]  # (n_stages, n_stages)
+    max_red_s: float  # longest wait of a movement with demand until its green
+    program: tuple[ProgramInterval, ...]  # the network's own plan, in its order
+    offset_s: float  # start of the program's first stage after simulated time zero
+    protected_turn_clears: bool  # a protected turn that turns permissive gets its own yellow
+    also_clears: tuple[tuple[int, int, tuple[int, ...]], ...] = ()  # (a, b, links): the network's
+    # own program shows yellow to these links from stage a to b though both give them green
+
+    def __post_init__(self) -> None:
+        n_links, n_stages = len(self.links), len(self.stages)
+        if n_stages == 0 or n_links == 0:
+            raise SignalPlanError(
+                f"junction '{self.junction_id}' has {n_stages} stages and {n_links} links; "
+                'a plan needs at least one of each'
+            )
+        for name, matrix, size in (
+            ('foes', self.foes, n_links),
+            ('yields', self.yields, n_links),
+            ('yellow_s', self.yellow_s, n_stages),
+            ('all_red_s', self.all_red_s, n_stages),
+        ):
+            if len(matrix) != size or any(len(row) != size for row in matrix):
+                raise SignalPlanError(
+                    f"junction '{self.junction_id}': {name} must be {size} x {size}"
+                )
+        for name, vector in (
+            ('min_yellow_s', self.min_yellow_s),
+            ('min_all_red_s', self.min_all_red_s),
+        ):
+            if len(vector) != n_links:
+                raise SignalPlanError(
+                    f"junction '{self.junction_id}': {name} must have {n_links} values"
+                )
+        self._check_stages()
+        self._check_clearances()
+        if self.max_red_s < self.round_s():
+            raise SignalPlanError(
+                f"junction '{self.junction_id}': max_red_s = {self.max_red_s:g} cannot be kept; "
+                f'serving every stage once takes {self.round_s():g} s; allow at least that'
+            )
+
+    def _check_stages(self) -> None:
+        n_links = len(self.links)
+        for index, stage in enumerate(self.stages):
+            if len(stage.lamps) != n_links or not set(stage.lamps) <= GREEN_LAMPS | RED_LAMPS:
+                raise SignalPlanError(
+                    f"junction '{self.junction_id}', stage {index}: lamps '{stage.lamps}' must be "
+                    f'{n_links} letters out of G g r s'
+                )
+            if not 0 < stage.min_green_s <= stage.max_green_s:
+                raise SignalPlanError(
+                    f"junction '{self.junction_id}', stage {index}: need "
+                    f'0 < min green ({stage.min_green_s:g}) <= max green ({stage.max_green_s:g})'
+                )
+            for i, j in self.conflicts(stage.lamps):
+                raise SignalPlanError(
+                    f"junction '{self.junction_id}', stage {index} shows green to links {i} and "
+                    f'{j}, whose paths conflict'
+                )
+
+    def _check_clearances(self) -> None:
+        for a in range(len(self.stages)):
+            for b in range(len(self.stages)):
+                for link in self.losing(a, b):
+                    if (
+                        self.yellow_s[a][b] < self.min_yellow_s[link]
+                        or self.all_red_s[a][b] < self.min_all_red_s[link]
+                    ):
+                        raise SignalPlanError(
+                            f"junction '{self.junction_id}', stage {a} to {b}: yellow "
+                            f'{self.yellow_s[a][b]:g} s and all-red {self.all_red_s[a][b]:g} s '
+                            f'are shorter than link {link} needs: '
+                            f'{self.min_yellow_s[link]:g} s and {self.min_all_red_s[link]:g} s'
+                        )
+
+    @property
+    def n_links(self) -> int:
+        """Number of links, which is the length of every lamp string."""
+        return len(self.links)
+
+    @property
+    def n_stages(self) -> int:
+        """Number of stages, which is the number of actions."""
+        return len(self.stages)
+
+    def conflicts(self, lamps: str) -> list[tuple[int, int]]:
+        """
+        Return the pairs of links that must not hold these greens together.
+
+        A permissive turn (``g``) may stand beside a foe that it gives way to.
+
+        :param lamps: lamp string, one letter per link.
+        """
+        green = [i for i, lamp in enumerate(lamps) if lamp in GREEN_LAMPS]
+        return [
+            (i, j)
+            for n, i in enumerate(green)
+            for j in green[n + 1 :]
+            if self.foes[i][j]
+            and not self._gives_way(i, j, lamps)
+            and not self._gives_way(j, i, lamps)
+        ]
+
+    def _gives_way(self, i: int, j: int, lamps: str) -> bool:
+        turns = self.links[i].direction in TURN_DIRECTIONS
+        return lamps[i] == 'g' and turns and self.yields[i][j]
+
+    def losing(self, a: int, b: int) -> list[int]:
+        """Return the links that lose green when stage ``a`` is followed by stage ``b``."""
+        if a == b:
+            return []
+        before, after = self.stages[a].lamps, self.stages[b].lamps
+        also = {link for x, y, links in self.also_clears if (x, y) == (a, b) for link in links}
+        return [
+            link
+            for link in range(self.n_links)
+            if before[link] in GREEN_LAMPS
+            and (
+                after[link] not in GREEN_LAMPS
+                or (self.protected_turn_clears and before[link] == 'G' and after[link] == 'g')
+                or link in also
+            )
+        ]
+
+    def clearance_lamps(self, a: int, b: int, losing_lamp: str) -> str:
+        """
+        Return the lamps on the way from stage ``a`` to stage ``b``.
+
+        A link that is green in both keeps the weaker of the two rights until the change is over.
+
+        :param losing_lamp: what links that lose green show: ``y``, and then ``r``.
+        """
+        losing = set(self.losing(a, b))
+        lamps = []
+        for link, (before, after) in enumerate(
+            zip(self.stages[a].lamps, self.stages[b].lamps, strict=True)
+        ):
+            if link in losing:
+                lamps.append(losing_lamp)
+            elif before in GREEN_LAMPS:
+                lamps.append('g' if 'g' in (before, after) else 'G')
+            else:
+                lamps.append('s' if before == 's' and after != 'r' else 'r')
+        return ''.join(lamps)
+
+    def intergreen_s(self, a: int, b: int) -> float:
+        """Return the time from the end of stage ``a`` to the start of stage ``b`` [s]."""
+        return self.yellow_s[a][b] + self.all_red_s[a][b]
+
+    def entering_s(self, stage: int) -> float:
+        """Return the longest clearance before ``stage`` can start [s]."""
+        return max(self.intergreen_s(a, stage) for a in range(self.n_stages))
+
+    def cover_stages(self) -> dict[int, tuple[int, ...]]:
+        """
+        Return a small set of stages that together serve every link that any stage serves.
+
+        :returns: stage index to the links it answers for; a link stands under one stage only.
+        """
+        greens = [
+            {i for i, lamp in enumerate(stage.lamps) if lamp in GREEN_LAMPS}
+            for stage in self.stages
+        ]
+        open_links = set().union(*greens)
+        cover: dict[int, tuple[int, ...]] = {}
+        while open_links:
+            best = max(range(self.n_stages), key=lambda s: (len(greens[s] & open_links), -s))
+            cover[best] = tuple(sorted(greens[best] & open_links))
+            open_links -= greens[best]
+        return cover
+
+    def round_s(self) -> float:
+        """Return how long it takes to serve every link once, with every clearance [s]."""
+        longest_s = max(self.entering_s(s) + stage.min_green_s for s, stage in enumerate(self.stages))
+        cover = self.cover_stages()
+        return longest_s + sum(
+            self.entering_s(stage) + self.stages[stage].min_green_s for stage in cover
+        )
+
+    def cycle_s(self) -> float:
+        """Return the cycle length of the network's own program under these clearances [s]."""
+        order = [interval.stage_index for interval in self.program]
+        following = order[1:] + order[:1]
+        return sum(i.green_s for i in self.program) + sum(
+            self.intergreen_s(a, b) for a, b in zip(order, following, strict=True)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON-ready data; ``from_json`` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """
+        Return the plan that ``to_json`` wrote.
+
+        :raises SignalPlanError: if a field is missing, unknown or inconsistent.
+        """
+        try:
+            return cls(
+                **{
+                    **data,
+                    'links': tuple(Link(**link) for link in data['links']),
+                    'stages': tuple(Stage(**stage) for stage in data['stages']),
+                    'program': tuple(ProgramInterval(**part) for part in data['program']),
+                    'also_clears': tuple((a, b, tuple(c)) for a, b, c in data['also_clears']),
+                    'min_yellow_s': tuple(data['min_yellow_s']),
+                    'min_all_red_s': tuple(data['min_all_red_s']),
+                    **{
+                        name: tuple(tuple(row) for row in data[name])
+                        for name in ('foes', 'yields', 'yellow_s', 'all_red_s')
+                    },
+                }
+            )
+        except (KeyError, TypeError) as error:
+            raise SignalPlanError(f'not a signal plan: {error}') from error
+
+    def fingerprint(self) -> str:
+        """Return a short hash of everything in the plan; equal plans have equal hashes."""
+        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(',', ':'))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]

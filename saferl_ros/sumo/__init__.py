@@ -1,0 +1,1 @@
+"""The only room that knows SUMO: networks, simulations and detectors."""

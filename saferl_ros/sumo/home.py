@@ -1,0 +1,52 @@
+"""Finds SUMO and loads its Python libraries, each at one place."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+import os
+from pathlib import Path
+from types import ModuleType
+
+from saferl_ros.errors import MissingExtraError
+
+
+def sumo_home() -> Path:
+    """
+    Return SUMO's home and set ``SUMO_HOME``, which SUMO's own tools insist on.
+
+    :raises MissingExtraError: if SUMO is not installed.
+    """
+    found = find_spec('sumo')
+    if found is not None and found.origin is not None:
+        home = Path(found.origin).parent  # the wheel's SUMO always fits the wheel's libraries
+    elif os.environ.get('SUMO_HOME'):
+        home = Path(os.environ['SUMO_HOME'])
+    else:
+        raise MissingExtraError('sumo', 'sim')
+    os.environ['SUMO_HOME'] = str(home)
+    return home
+
+
+def sumo_binary(name: str = 'sumo') -> str:
+    """Return the path of a SUMO program such as ``sumo`` or ``sumo-gui``."""
+    path = sumo_home() / 'bin' / name
+    return str(path) if path.exists() else name
+
+
+def load_library(name: str) -> ModuleType:
+    """
+    Import ``libsumo``, ``traci`` or ``sumo_rl`` with ``SUMO_HOME`` set.
+
+    :raises MissingExtraError: if it is not installed.
+    """
+    sumo_home()
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(name, 'sim') from error
+
+
+def sumo_version() -> str:
+    """Return the version of the SUMO in use, for manifests."""
+    return str(load_library('libsumo').getVersion()[1])

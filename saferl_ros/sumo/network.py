@@ -1,0 +1,226 @@
+"""Reads a ``.net.xml``: lanes, signalised connections, right of way, programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+from saferl_ros.errors import ScenarioError
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One lane of the network."""
+
+    lane_id: str
+    edge_id: str
+    length_m: float
+    speed_mps: float
+    shape: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One way from lane to lane; ``link_index`` is its lamp if it is signalised."""
+
+    from_lane: str
+    to_lane: str
+    via_lane: str
+    direction: str
+    tls_id: str | None
+    link_index: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramPhase:
+    """One ``<phase>`` of a ``<tlLogic>``: fixed lamps for a time."""
+
+    duration_s: float
+    lamps: str
+    next_phases: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A ``<tlLogic>`` as it stands in the network."""
+
+    tls_id: str
+    program_id: str
+    kind: str
+    offset_s: float
+    phases: tuple[ProgramPhase, ...]
+
+
+@dataclass(slots=True)
+class _Junction:
+    int_lanes: list[str]
+    shape: tuple[Point, ...]
+    requests: dict[int, tuple[str, str]] = field(default_factory=dict)  # index: response, foes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightOfWay:
+    """Where a connection stands in its junction's right-of-way table."""
+
+    junction_id: str
+    index: int
+    response: str  # SUMO's bit string, last character is index 0: links it must give way to
+    foes: str  # same layout: links whose path meets its own
+
+
+@dataclass(slots=True)
+class Network:
+    """The parts of a network that signals and detectors are derived from."""
+
+    path: Path
+    lanes: dict[str, Lane]
+    connections: list[Connection]
+    programs: dict[str, Program]
+    junctions: dict[str, _Junction]
+    via_after: dict[str, str]  # internal lane to the internal lane that follows it, if any
+    right_of_way: dict[str, RightOfWay]  # by the internal lane of the connection
+
+    def signalised(self, tls_id: str) -> list[Connection]:
+        """Return the connections of one signal, sorted by lamp."""
+        found = [c for c in self.connections if c.tls_id == tls_id]
+        return sorted(found, key=lambda c: c.link_index or 0)
+
+    def predecessors(self, edge_id: str) -> list[str]:
+        """Return the lanes that lead onto ``edge_id``, in a fixed order."""
+        lanes = {
+            c.from_lane
+            for c in self.connections
+            if self.lanes[c.to_lane].edge_id == edge_id and not c.from_lane.startswith(':')
+        }
+        return sorted(lanes)
+
+    def edge_lanes(self, edge_id: str) -> list[str]:
+        """Return the lanes of one edge, in order."""
+        return [lane.lane_id for lane in self.lanes.values() if lane.edge_id == edge_id]
+
+    def crossing_m(self, connection: Connection) -> float:
+        """Return the way over the junction along the connection's internal lanes [m]."""
+        total_m, lane_id, seen = 0.0, connection.via_lane, set[str]()
+        while lane_id and lane_id not in seen:
+            seen.add(lane_id)
+            total_m += self.lanes[lane_id].length_m
+            lane_id = self.via_after.get(lane_id, '')
+        return total_m
+
+
+@lru_cache(maxsize=4)
+def read_network(path: Path) -> Network:
+    """
+    Read a network file.
+
+    :raises ScenarioError: if the file is missing or is no SUMO network.
+    """
+    try:
+        root = ElementTree.parse(path).getroot()
+    except OSError as error:
+        raise ScenarioError(f"network file '{path}' cannot be read: {error.strerror}") from error
+    except ElementTree.ParseError as error:
+        raise ScenarioError(f"network file '{path}' is not valid XML: {error}") from error
+    if root.tag != 'net':
+        raise ScenarioError(f"'{path}' is not a SUMO network: its root is <{root.tag}>, not <net>")
+    lanes = {
+        lane.get('id', ''): Lane(
+            lane_id=lane.get('id', ''),
+            edge_id=edge.get('id', ''),
+            length_m=float(lane.get('length', 0.1)),
+            speed_mps=float(lane.get('speed', 13.89)),
+            shape=_shape(lane.get('shape', '')),
+        )
+        for edge in root.iter('edge')
+        for lane in edge.iter('lane')
+    }
+    junctions = {}
+    for element in root.iter('junction'):
+        junction = _Junction(
+            int_lanes=element.get('intLanes', '').split(), shape=_shape(element.get('shape', ''))
+        )
+        for request in element.iter('request'):
+            junction.requests[int(request.get('index', 0))] = (
+                request.get('response', ''),
+                request.get('foes', ''),
+            )
+        junctions[element.get('id', '')] = junction
+    connections = [_connection(element) for element in root.iter('connection')]
+    connections = [c for c in connections if c.from_lane in lanes and c.to_lane in lanes]
+    network = Network(
+        path=path,
+        lanes=lanes,
+        connections=connections,
+        programs=_programs(root),
+        junctions=junctions,
+        via_after={c.from_lane: c.via_lane for c in connections if c.from_lane[0] == ':'},
+        right_of_way={},
+    )
+    _place_in_right_of_way(network)
+    return network
+
+
+def _shape(text: str) -> tuple[Point, ...]:
+    points = (point.split(',') for point in text.split())
+    return tuple((float(p[0]), float(p[1])) for p in points)
+
+
+def _connection(element: ElementTree.Element) -> Connection:
+    link_index = element.get('linkIndex')
+    return Connection(
+        from_lane=f'{element.get("from")}_{element.get("fromLane", 0)}',
+        to_lane=f'{element.get("to")}_{element.get("toLane", 0)}',
+        via_lane=element.get('via', ''),
+        direction=element.get('dir', 's'),
+        tls_id=element.get('tl'),
+        link_index=None if link_index is None else int(link_index),
+    )
+
+
+def _programs(root: ElementTree.Element) -> dict[str, Program]:
+    programs = {}
+    for logic in root.iter('tlLogic'):
+        phases = tuple(
+            ProgramPhase(
+                duration_s=float(phase.get('duration', 0)),
+                lamps=phase.get('state', '').replace('Y', 'y').replace('R', 'r'),
+                next_phases=tuple(int(n) for n in phase.get('next', '').split()),
+            )
+            for phase in logic.iter('phase')
+        )
+        tls_id = logic.get('id', '')
+        programs[tls_id] = Program(
+            tls_id=tls_id,
+            program_id=logic.get('programID', '0'),
+            kind=logic.get('type', 'static'),
+            offset_s=float(logic.get('offset', 0)),
+            phases=phases,
+        )
+    return programs
+
+
+def _place_in_right_of_way(network: Network) -> None:
+    """Match each connection over a junction with its row of the right-of-way table."""
+    owner = {}
+    for junction_id, junction in network.junctions.items():
+        if not junction.requests:
+            continue
+        for index, lane_id in enumerate(junction.int_lanes):
+            owner[lane_id] = (junction_id, index)
+    for connection in network.connections:
+        if connection.tls_id is None:
+            continue
+        lane_id, seen = connection.via_lane or connection.to_lane, set[str]()
+        while lane_id and lane_id not in owner and lane_id not in seen:
+            seen.add(lane_id)  # a turn that waits inside the junction has a second internal lane
+            lane_id = network.via_after.get(lane_id, '')
+        if lane_id in owner:
+            junction_id, index = owner[lane_id]
+            response, foes = network.junctions[junction_id].requests.get(index, ('', ''))
+            network.right_of_way[connection.via_lane or connection.to_lane] = RightOfWay(
+                junction_id=junction_id, index=index, response=response, foes=foes
+            )

@@ -1,0 +1,70 @@
+"""Reads SUMO's trip and statistics files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripSummary:
+    """
+    One episode's trips, every scheduled vehicle counted.
+
+    Vehicles still on the road, and those that never got in, count with what they had lost by the
+    end: RESCO's definition of delay (Ault and Sharon, 2021).
+    """
+
+    n_vehicles: int
+    delay_s: float  # mean of time lost + departure delay
+    travel_time_s: float  # mean of time on the road + departure delay
+    waiting_s: float  # mean time standing (below 0.1 m/s) + departure delay
+    stops: float  # mean number of stops
+    throughput_veh: int  # vehicles that arrived
+    not_inserted_veh: int
+    emergency_brakings: int
+    collisions: int
+    teleports: int
+
+
+def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
+    """
+    Return the summary of one closed simulation.
+
+    :param tripinfo_file: written with unfinished and undeparted vehicles.
+    :param statistics_file: SUMO's statistics output of the same run.
+    """
+    n = arrived = not_inserted = 0
+    delay_s = travel_s = waiting_s = stops = 0.0
+    for _, element in ElementTree.iterparse(tripinfo_file):
+        if element.tag != 'tripinfo':
+            continue
+        n += 1
+        depart_delay_s = float(element.get('departDelay', 0))
+        delay_s += float(element.get('timeLoss', 0)) + depart_delay_s
+        travel_s += float(element.get('duration', 0)) + depart_delay_s
+        waiting_s += float(element.get('waitingTime', 0)) + depart_delay_s
+        stops += float(element.get('waitingCount', 0))
+        arrived += float(element.get('arrival', -1)) >= 0
+        not_inserted += float(element.get('depart', -1)) < 0
+        element.clear()
+    statistics = ElementTree.parse(statistics_file).getroot()
+
+    def count(tag: str, name: str) -> int:
+        found = statistics.find(tag)
+        return 0 if found is None else int(float(found.get(name, 0)))
+
+    share = 1.0 / max(1, n)
+    return TripSummary(
+        n_vehicles=n,
+        delay_s=delay_s * share,
+        travel_time_s=travel_s * share,
+        waiting_s=waiting_s * share,
+        stops=stops * share,
+        throughput_veh=arrived,
+        not_inserted_veh=not_inserted,
+        emergency_brakings=count('safety', 'emergencyBraking'),
+        collisions=count('safety', 'collisions'),
+        teleports=count('teleports', 'total'),
+    )

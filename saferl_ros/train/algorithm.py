@@ -1,0 +1,95 @@
+"""Builds the d3rlpy algorithms from our configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from saferl_ros.train.config import TrainConfig
+from saferl_ros.train.library import load_d3rlpy, load_torch
+
+
+def create_algorithm(
+    name: str, config: TrainConfig, *, n_features: int, n_stages: int, device: str
+) -> Any:
+    """
+    Return a fresh d3rlpy algorithm.
+
+    :param name: ``cql``, ``bc`` or ``dqn``.
+    :param n_features: length of the observation.
+    :param n_stages: number of actions.
+    """
+    d3rlpy = load_d3rlpy()
+    encoder = d3rlpy.models.VectorEncoderFactory
+    if name == 'bc':
+        algorithm = d3rlpy.algos.DiscreteBCConfig(
+            learning_rate=config.bc.learning_rate,
+            batch_size=config.bc.batch_size,
+            beta=config.bc.beta,
+            encoder_factory=encoder(list(config.bc.hidden_units)),
+        ).create(device=device)
+    else:
+        q = config.cql
+        common = {
+            'learning_rate': q.learning_rate,
+            'batch_size': q.batch_size,
+            'gamma': q.gamma,
+            'target_update_interval': q.target_update_interval,
+            'encoder_factory': encoder(list(q.hidden_units)),
+        }
+        algorithm = (
+            d3rlpy.algos.DiscreteCQLConfig(alpha=q.alpha, **common)
+            if name == 'cql'
+            else d3rlpy.algos.DoubleDQNConfig(**common)
+        ).create(device=device)
+    algorithm.create_impl((n_features,), n_stages)
+    return algorithm
+
+
+def create_fqe(algorithm: Any, config: TrainConfig, *, n_features: int, n_stages: int) -> Any:
+    """Return a fresh fitted Q evaluation of ``algorithm``'s greedy policy."""
+    d3rlpy = load_d3rlpy()
+    fqe = d3rlpy.ope.DiscreteFQE(
+        algo=algorithm,
+        config=d3rlpy.ope.FQEConfig(
+            learning_rate=config.fqe.learning_rate,
+            batch_size=config.cql.batch_size,
+            gamma=config.cql.gamma,
+            target_update_interval=config.fqe.target_update_interval,
+            encoder_factory=d3rlpy.models.VectorEncoderFactory(list(config.cql.hidden_units)),
+        ),
+        device=algorithm.impl.device,
+    )
+    fqe.create_impl((n_features,), n_stages)
+    return fqe
+
+
+def scorer_module(algorithm: Any) -> Any:
+    """
+    Return a ``torch.nn.Module``: observations ``(B, n_features)`` → scores ``(B, n_stages)``.
+
+    Scores are Q-values, or log-probabilities for behaviour cloning: not the best action, so that
+    the best *legal* stage can be taken from them.
+    """
+    torch = load_torch()
+
+    class QScores(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self, q_function: Any) -> None:
+            super().__init__()
+            self.q_function = q_function
+
+        def forward(self, observation: Any) -> Any:
+            return self.q_function(observation).q_value
+
+    class PolicyScores(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self, policy: Any) -> None:
+            super().__init__()
+            self.encoder = policy._encoder  # d3rlpy's policy offers only a distribution
+            self.head = policy._fc
+
+        def forward(self, observation: Any) -> Any:
+            return torch.log_softmax(self.head(self.encoder(observation)), dim=1)
+
+    d3rlpy = load_d3rlpy()
+    if isinstance(algorithm, d3rlpy.algos.DiscreteBC):
+        return PolicyScores(algorithm.impl.modules.imitator).eval()
+    return QScores(algorithm.impl.q_function[0]).eval()

@@ -1,0 +1,69 @@
+"""How to learn: one frozen model, read from YAML."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+ALGORITHMS = ('cql', 'bc', 'dqn')
+
+
+class QLearningConfig(BaseModel):
+    """Conservative Q-learning and, with the same network and data, offline Double DQN."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    steps: int = Field(default=20_000, ge=1)
+    alpha: float = Field(default=0.005, ge=0)  # weight of the conservative term; dqn ignores it
+    gamma: float = Field(default=0.97, gt=0, lt=1)  # per 5 s of simulated time
+    hidden_units: tuple[int, ...] = (128, 128)
+    learning_rate: float = Field(default=2e-4, gt=0)
+    batch_size: int = Field(default=256, ge=1)
+    target_update_interval: int = Field(default=1000, ge=1)
+    max_weight: float = Field(default=20.0, ge=1)  # samples weigh 1 / behaviour probability, up to
+
+
+class CloningConfig(BaseModel):
+    """Behaviour cloning: imitates the own plan, the honest baseline."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    steps: int = Field(default=6_000, ge=1)
+    hidden_units: tuple[int, ...] = (128, 128)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    batch_size: int = Field(default=256, ge=1)
+    beta: float = Field(default=0.0, ge=0)  # d3rlpy's penalty on large logits
+
+
+class FqeConfig(BaseModel):
+    """Fitted Q evaluation on held-out episodes: a view of value without simulating."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    steps: int = Field(default=4_000, ge=0)  # zero leaves it out
+    learning_rate: float = Field(default=5e-4, gt=0)
+    target_update_interval: int = Field(default=40, ge=1)
+    times: int = Field(default=2, ge=1)  # how often during a training, the last at its end
+
+
+class TrainConfig(BaseModel):
+    """Everything that decides a training."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    algorithms: tuple[str, ...] = ('cql', 'bc')
+    seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
+    holdout_share: float = Field(default=0.1, ge=0, lt=1)  # episodes kept for TD error and FQE
+    decision_s: float = Field(default=5.0, gt=0)  # the time unit of gamma
+    cql: QLearningConfig = QLearningConfig()
+    bc: CloningConfig = CloningConfig()
+    fqe: FqeConfig = FqeConfig()
+
+    @field_validator('algorithms')
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in ALGORITHMS:
+                raise ValueError(f"must be out of {', '.join(ALGORITHMS)}, not '{name}'")
+        if not value:
+            raise ValueError(f'must name at least one of {", ".join(ALGORITHMS)}')
+        return value

@@ -1,0 +1,198 @@
+"""One training: batches in, a trained d3rlpy algorithm and its log out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saferl_ros.dataset.schema import Record
+from saferl_ros.train.algorithm import create_algorithm, create_fqe
+from saferl_ros.train.config import TrainConfig
+from saferl_ros.train.library import load_d3rlpy, load_torch
+from saferl_ros.train.replay import (
+    batches,
+    make_transitions,
+    reward_scale,
+    split_holdout,
+    Transitions,
+)
+
+CHUNK = 500  # steps between log rows and checkpoints
+
+
+@dataclass(slots=True)
+class Training:
+    """A finished training."""
+
+    name: str
+    seed: int
+    algorithm: Any
+    scale: float  # reward scale
+    n_transitions: int
+    log: list[dict[str, float]] = field(default_factory=list)
+
+
+def train_algorithm(
+    record: Record,
+    name: str,
+    config: TrainConfig,
+    seed: int,
+    log_dir: Path,
+    *,
+    device: str = 'cpu',
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Training:
+    """
+    Train one algorithm on a record.
+
+    A row goes to ``<log_dir>/training.csv`` and to TensorBoard every 500 steps; a checkpoint beside
+    them lets an interrupted training go on where it stopped.
+
+    :param name: ``cql``, ``bc`` or ``dqn``.
+    :param progress: called with (steps done, steps in all).
+    :raises DatasetError: if the record has no episodes to learn from.
+    """
+    d3rlpy, torch = load_d3rlpy(), load_torch()
+    behaviour = record.own_plan() if name == 'bc' else record.behaviour()
+    if not behaviour:
+        behaviour = record.behaviour()
+    kept, held = split_holdout(behaviour, config.holdout_share)
+    scale = reward_scale(record.behaviour(), config.decision_s)
+
+    def as_transitions(episodes: Any, max_weight: float) -> Transitions:
+        return make_transitions(
+            episodes, scale=scale, decision_s=config.decision_s, max_weight=max_weight
+        )
+
+    max_weight = 1.0 if name == 'bc' else config.cql.max_weight
+    data = as_transitions(kept, max_weight)
+    held_out = as_transitions(held, 1.0) if held else None
+    part = config.bc if name == 'bc' else config.cql
+    shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
+
+    d3rlpy.seed(seed)
+    algorithm = create_algorithm(name, config, **shape, device=device)
+    training = Training(name, seed, algorithm, scale, len(data))
+    log_dir.mkdir(parents=True, exist_ok=True)
+    checkpoint = log_dir / 'checkpoint.pt'
+    done = _resume(algorithm, checkpoint, training.log, log_dir)
+    writer = _summary_writer(log_dir)
+    fqe_at = {round(part.steps * (n + 1) / config.fqe.times) for n in range(config.fqe.times)}
+    progress(done, part.steps)
+    while done < part.steps:
+        n = min(CHUNK, part.steps - done)
+        rng = np.random.default_rng([seed, done])
+        losses: dict[str, list[float]] = {}
+        for batch in batches(data, part.batch_size, n, rng):
+            for key, value in algorithm.update(batch).items():
+                losses.setdefault(key, []).append(value)
+        previous, done = done, done + n
+        row = {'step': float(done), **{key: float(np.mean(v)) for key, v in losses.items()}}
+        if held_out is not None and name != 'bc':
+            row['held_out_td_error'] = td_error(algorithm, held_out, config.cql.gamma)
+        if held_out is not None and name == 'bc':
+            guessed = algorithm.predict(held_out.observations)
+            row['held_out_accuracy'] = float(np.mean(guessed == held_out.actions))
+        if held_out is not None and config.fqe.steps and any(previous < s <= done for s in fqe_at):
+            row['fqe_value'] = fqe_value(
+                algorithm, held_out, held_starts(held), config, seed, **shape
+            )
+        training.log.append(row)
+        _write_log(training.log, log_dir / 'training.csv')
+        for key, value in row.items():
+            writer.add_scalar(key, value, int(done))
+        _save_checkpoint(algorithm, checkpoint, done)
+        progress(done, part.steps)
+    writer.close()
+    torch.set_grad_enabled(True)
+    return training
+
+
+def td_error(algorithm: Any, data: Transitions, gamma: float) -> float:
+    """Return the mean absolute temporal-difference error on ``data`` (Double-DQN target)."""
+    index = np.linspace(0, len(data) - 1, min(len(data), 4096)).astype(int)
+    best = algorithm.predict(data.next_observations[index])
+    following = algorithm.predict_value(data.next_observations[index], best)
+    now = algorithm.predict_value(data.observations[index], data.actions[index])
+    target = data.rewards[index] + gamma ** data.intervals[index] * following
+    return float(np.mean(np.abs(target - now)))
+
+
+def held_starts(episodes: Any) -> Any:
+    """Return the first observations of the episodes, shape ``(n_episodes, n_features)``."""
+    return np.stack([episode.observations[0] for episode in episodes])
+
+
+def fqe_value(
+    algorithm: Any,
+    data: Transitions,
+    starts: Any,
+    config: TrainConfig,
+    seed: int,
+    *,
+    n_features: int,
+    n_stages: int,
+) -> float:
+    """
+    Return the value of the greedy policy by fitted Q evaluation on held-out episodes.
+
+    It ranks policies usefully; its magnitude is not to be trusted, and it is no safety check.
+
+    :param starts: states to average the value over, shape ``(n, n_features)``.
+    """
+    torch = load_torch()
+    state = torch.random.get_rng_state()
+    fqe = create_fqe(algorithm, config, n_features=n_features, n_stages=n_stages)
+    rng = np.random.default_rng([seed, 17])
+    for batch in batches(data, config.cql.batch_size, config.fqe.steps, rng):
+        fqe.update(batch)
+    torch.random.set_rng_state(state)
+    return float(np.mean(fqe.predict_value(starts, algorithm.predict(starts))))
+
+
+def _resume(algorithm: Any, path: Path, log: list[dict[str, float]], log_dir: Path) -> int:
+    """Load a checkpoint if there is one; return the steps it has done."""
+    torch = load_torch()
+    if not path.exists():
+        return 0
+    saved = torch.load(path, weights_only=False)
+    model = path.with_suffix('.model')
+    model.write_bytes(saved['model'])
+    algorithm.load_model(str(model))
+    model.unlink()
+    algorithm.set_grad_step(saved['step'])
+    with (log_dir / 'training.csv').open(newline='', encoding='utf-8') as file:
+        rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+    log.extend(row for row in rows if row['step'] <= saved['step'])
+    return int(saved['step'])
+
+
+def _save_checkpoint(algorithm: Any, path: Path, step: int) -> None:
+    torch = load_torch()
+    model = path.with_suffix('.model')
+    algorithm.save_model(str(model))
+    partial = path.with_suffix('.writing')
+    torch.save({'model': model.read_bytes(), 'step': step}, partial)
+    partial.replace(path)
+    model.unlink()
+
+
+def _write_log(log: list[dict[str, float]], path: Path) -> None:
+    keys = list(dict.fromkeys(key for row in log for key in row))
+    partial = path.with_suffix('.writing')
+    with partial.open('w', newline='', encoding='utf-8') as file:
+        writer = csv.DictWriter(file, keys)
+        writer.writeheader()
+        writer.writerows(log)
+    partial.replace(path)
+
+
+def _summary_writer(log_dir: Path) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(log_dir / 'tensorboard'))

@@ -1,0 +1,130 @@
+"""Records → transitions, as plain arrays and as a d3rlpy replay buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from saferl_ros.dataset.schema import Episode, Record
+from saferl_ros.errors import DatasetError
+from saferl_ros.train.library import load_d3rlpy
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transitions:
+    """All transitions of some episodes. The horizon truncates and never terminates."""
+
+    observations: Floats  # (N, n_features)
+    actions: npt.NDArray[np.int64]  # (N,) the stage that was applied
+    rewards: Floats  # (N,) scaled
+    next_observations: Floats  # (N, n_features)
+    intervals: Floats  # (N,) elapsed time over the decision interval
+    weights: Floats  # (N,) sampling weight, at least 1
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+
+def reward_scale(episodes: Sequence[Episode], decision_s: float) -> float:
+    """Return the factor that makes the mean absolute reward 1 per decision interval."""
+    total = sum(float(np.abs(e.reward).sum()) for e in episodes)
+    time_s = sum(float(e.elapsed_s.sum()) for e in episodes)
+    return time_s / decision_s / total if total > 0 else 1.0
+
+
+def make_transitions(
+    episodes: Sequence[Episode], *, scale: float, decision_s: float, max_weight: float
+) -> Transitions:
+    """
+    Return the transitions of ``episodes``.
+
+    :param scale: factor on rewards, from ``reward_scale``.
+    :param decision_s: time unit of the discount [s].
+    :param max_weight: bound of the sampling weight 1 / behaviour probability.
+    :raises DatasetError: if there is no episode or a value is not finite.
+    """
+    if not episodes:
+        raise DatasetError('no episodes to learn from; record some first')
+    probabilities = np.concatenate([e.behaviour_prob for e in episodes])
+    transitions = Transitions(
+        observations=np.concatenate([e.observations[:-1] for e in episodes]),
+        actions=np.concatenate([e.applied_stage for e in episodes]),
+        rewards=np.concatenate([e.reward for e in episodes]) * np.float32(scale),
+        next_observations=np.concatenate([e.observations[1:] for e in episodes]),
+        intervals=np.concatenate([e.elapsed_s for e in episodes]) / np.float32(decision_s),
+        weights=np.clip(1.0 / np.maximum(probabilities, 1e-6), 1.0, max_weight),
+    )
+    for name in ('observations', 'rewards', 'next_observations', 'intervals'):
+        if not np.isfinite(getattr(transitions, name)).all():
+            raise DatasetError(f'the record holds {name} that are not finite; record again')
+    return transitions
+
+
+def split_holdout(
+    episodes: Sequence[Episode], share: float
+) -> tuple[list[Episode], list[Episode]]:
+    """Return (episodes to learn from, held-out episodes); the last ones are held out."""
+    n_held = round(len(episodes) * share) if len(episodes) > 1 else 0
+    n_kept = len(episodes) - n_held
+    return list(episodes[:n_kept]), list(episodes[n_kept:])
+
+
+def batches(
+    transitions: Transitions, batch_size: int, n_batches: int, rng: np.random.Generator
+) -> Iterator[Any]:
+    """
+    Yield d3rlpy mini-batches, drawn by weight.
+
+    d3rlpy's own buffer samples one transition at a time in Python, which costs more than the
+    gradient step on networks of this size; here a batch is one fancy index.
+
+    :yields: ``d3rlpy.dataset.TransitionMiniBatch``.
+    """
+    mini_batch = load_d3rlpy().dataset.TransitionMiniBatch
+    cumulated = np.cumsum(transitions.weights, dtype=np.float64)
+    draws = rng.random((n_batches, batch_size)) * cumulated[-1]
+    indices = np.minimum(np.searchsorted(cumulated, draws), len(transitions) - 1)
+    actions = transitions.actions.astype(np.float32)[:, None]
+    rewards, intervals = transitions.rewards[:, None], transitions.intervals[:, None]
+    terminals = np.zeros((batch_size, 1), dtype=np.float32)
+    for index in indices:
+        yield mini_batch(
+            observations=transitions.observations[index],
+            actions=actions[index],
+            rewards=rewards[index],
+            next_observations=transitions.next_observations[index],
+            next_actions=actions[index],  # no algorithm here uses it
+            terminals=terminals,
+            intervals=intervals[index],
+            transitions=[],
+        )
+
+
+def to_replay_buffer(record: Record) -> Any:
+    """
+    Return a d3rlpy ``ReplayBuffer`` of the behaviour episodes, for work with stock d3rlpy.
+
+    The action count is the plan's number of stages, not the largest action logged. Stock d3rlpy
+    takes every decision as one step of equal length; use ``make_transitions`` to discount by time.
+    """
+    d3rlpy = load_d3rlpy()
+    episodes = [
+        d3rlpy.dataset.Episode(
+            observations=e.observations[:-1],
+            actions=e.applied_stage[:, None].astype(np.int64),
+            rewards=e.reward[:, None],
+            terminated=False,
+        )
+        for e in record.behaviour()
+    ]
+    return d3rlpy.dataset.create_infinite_replay_buffer(
+        episodes=episodes,
+        action_space=d3rlpy.constants.ActionSpace.DISCRETE,
+        action_size=record.plan.n_stages,
+    )

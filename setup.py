@@ -1,0 +1,73 @@
+"""Installs the package: as a plain Python distribution, and as an ament_python ROS 2 package."""
+
+from glob import glob
+import os
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'saferl_ros'
+SUMO = '1.28.0'
+
+SIM = [
+    f'eclipse-sumo=={SUMO}',
+    f'libsumo=={SUMO}',
+    f'traci=={SUMO}',
+    f'sumolib=={SUMO}',
+    'sumo-rl==1.4.5',
+    'gymnasium==1.0.0',  # the version d3rlpy pins
+    'h5py>=3.10',
+]
+TRAIN = ['torch>=2.4', 'd3rlpy==2.8.1', 'onnx>=1.16', 'h5py>=3.10', 'tensorboard>=2.16']
+REPORT = ['plotly>=6', 'jinja2>=3.1', 'h5py>=3.10']
+ROS = ['ros-jazzy-rclpy==7.1.6; sys_platform == "linux"']
+MINARI = ['minari>=0.5']
+DEV = ['pytest>=8', 'hypothesis>=6.100', 'ruff==0.17.6', 'mypy==2.4.1', 'types-PyYAML']
+
+
+def folder(name: str) -> list[tuple[str, list[str]]]:
+    """Return data_files entries for the files of one folder, if it has any."""
+    files = [path for path in glob(f'{name}/*') if os.path.isfile(path)]
+    return [(f'share/{PACKAGE}/{name}', files)] if files else []
+
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    packages=find_packages(exclude=['test', 'test.*']),
+    package_data={PACKAGE: ['py.typed', 'report/*.html', 'report/*.css']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+        *folder('launch'),
+        *folder('config'),
+    ],
+    python_requires='>=3.11',
+    install_requires=[
+        'numpy>=1.26',
+        'onnxruntime>=1.18',
+        'pydantic>=2.7',
+        'PyYAML>=6',
+        'rich>=13',
+        'cloudpickle>=3',
+    ],
+    extras_require={
+        'sim': SIM,
+        'train': TRAIN,
+        'report': REPORT,
+        'ros': ROS,
+        'minari': MINARI,
+        'dev': DEV,
+        'all': SIM + TRAIN + REPORT + MINARI,
+    },
+    entry_points={
+        'console_scripts': ['saferl = saferl_ros.cli.main:main'],
+        'gymnasium.envs': ['saferl = saferl_ros.env.registration:register_envs'],
+    },
+    author='saferl_ros maintainers',
+    author_email='maintainers@saferl-ros.example.org',
+    maintainer='saferl_ros maintainers',
+    maintainer_email='maintainers@saferl-ros.example.org',
+    description='Offline-learned traffic signals behind a safety core, from SUMO to ROS 2.',
+    license='Apache-2.0',
+    zip_safe=False,
+)
