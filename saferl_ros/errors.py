@@ -1,5 +1,4 @@
-"""
-The exceptions of this package.
+"""The exceptions of this package.
 
 ::
 
@@ -27,8 +26,7 @@ class UsageError(SaferlError, ValueError):
 
 
 class MissingExtraError(UsageError):
-    """
-    An optional library is not installed.
+    """An optional library is not installed.
 
     :param library: the module that could not be imported.
     :param extra: the extra of this package that installs it.

@@ -14,8 +14,7 @@ from saferl_ros.signals import SignalPlan
 
 
 class Bundle:
-    """
-    A loaded policy with the junction it was learned for.
+    """A loaded policy with the junction it was learned for.
 
     :param folder: where it came from.
     :param manifest: what it says of itself.
@@ -37,7 +36,9 @@ class Bundle:
                 str(folder / POLICY_NAME), options, providers=['CPUExecutionProvider']
             )
         except Exception as error:  # onnxruntime raises types of its own
-            raise BundleError(f"bundle '{folder}': {POLICY_NAME} cannot be loaded: {error}") from error
+            raise BundleError(
+                f"bundle '{folder}': {POLICY_NAME} cannot be loaded: {error}"
+            ) from error
         shapes = self._session.get_inputs()[0].shape, self._session.get_outputs()[0].shape
         if shapes[0][1] != self.spec.size or shapes[1][1] != self.plan.n_stages:
             raise BundleError(
@@ -46,8 +47,7 @@ class Bundle:
             )
 
     def scores(self, observation: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """
-        Return one score per stage, higher is better.
+        """Return one score per stage, higher is better.
 
         :param observation: shape ``(spec.size,)``.
         :returns: shape ``(n_stages,)``.
@@ -56,11 +56,8 @@ class Bundle:
         scores: npt.NDArray[np.float32] = self._session.run(None, feed)[0][0]
         return scores
 
-    def decide(
-        self, observation: npt.NDArray[np.float32], legal: npt.NDArray[np.bool_]
-    ) -> int:
-        """
-        Return the legal stage with the highest score.
+    def decide(self, observation: npt.NDArray[np.float32], legal: npt.NDArray[np.bool_]) -> int:
+        """Return the legal stage with the highest score.
 
         :param observation: shape ``(spec.size,)``.
         :param legal: which stages may be requested, shape ``(n_stages,)``; at least one.
@@ -68,8 +65,7 @@ class Bundle:
         return int(np.argmax(np.where(legal, self.scores(observation), -np.inf)))
 
     def require(self, *, plan_fingerprint: str, spec_fingerprint: str) -> None:
-        """
-        Refuse to serve another junction than the one learned.
+        """Refuse to serve another junction than the one learned.
 
         :raises BundleError: if signal plan or observation differ.
         """
@@ -86,8 +82,7 @@ class Bundle:
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """
-    Load a bundle after checking every file of it.
+    """Load a bundle after checking every file of it.
 
     :raises BundleError: if anything is missing, changed, unknown or inconsistent.
     """
@@ -95,7 +90,9 @@ def load_bundle(folder: Path) -> Bundle:
     for name, expected in manifest.files.items():
         path = folder / name
         if not path.is_file():
-            raise BundleError(f"bundle '{folder}': file '{name}' is missing; copy the whole folder")
+            raise BundleError(
+                f"bundle '{folder}': file '{name}' is missing; copy the whole folder"
+            )
         if sha256(path) != expected:
             raise BundleError(
                 f"bundle '{folder}': file '{name}' was changed since it was written (its SHA-256 "

@@ -54,8 +54,7 @@ def train_all(
     device: str = 'cpu',
     progress: Progress = lambda done, total: None,
 ) -> dict[str, Path]:
-    """
-    Train everything the configuration names; finished bundles of the same record are kept.
+    """Train everything the configuration names; finished bundles of the same record are kept.
 
     Each training runs in a process of its own with one torch thread.
 
@@ -159,6 +158,4 @@ def run_training(task: TrainTask) -> None:
         device=task.device,
         progress=note,
     )
-    export_bundle(
-        training, record, task.config, task.folder, dataset_sha256=task.record_sha256
-    )
+    export_bundle(training, record, task.config, task.folder, dataset_sha256=task.record_sha256)

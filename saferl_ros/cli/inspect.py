@@ -22,7 +22,9 @@ def add_parser(commands: Subparsers) -> None:
         'saferl inspect data.h5',
     )
     parser.add_argument('record', type=Path, metavar='DATA.h5')
-    parser.add_argument('--csv', type=Path, metavar='FILE', help='also write every decision as CSV')
+    parser.add_argument(
+        '--csv', type=Path, metavar='FILE', help='also write every decision as CSV'
+    )
     add_json(parser)
 
 
@@ -54,7 +56,7 @@ def print_quality(report: dict[str, Any]) -> None:
     if price:
         print(
             f'price of the data: {price["mean"]:.3f} [{price["ci_low"]:.3f} to '
-            f'{price["ci_high"]:.3f}] of the own plan\'s delay, {price["n_pairs"]:.0f} hours each'
+            f"{price['ci_high']:.3f}] of the own plan's delay, {price['n_pairs']:.0f} hours each"
         )
     n_stages = len(report['follows'])
     print_table(

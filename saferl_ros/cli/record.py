@@ -50,7 +50,9 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument('--family', type=Path, metavar='YAML', help='ranges of the family')
     parser.add_argument('--reward', choices=REWARDS, default='time_lost')
-    parser.add_argument('--csv', type=Path, metavar='FILE', help='also write every decision as CSV')
+    parser.add_argument(
+        '--csv', type=Path, metavar='FILE', help='also write every decision as CSV'
+    )
     add_jobs(parser)
     add_json(parser)
 

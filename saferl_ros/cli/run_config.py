@@ -40,6 +40,4 @@ class RunConfig(BaseModel):
             junction_id=self.junction,
             horizon_s=self.horizon_s,
         )
-        return Junction.derive(
-            scenario, clearance=self.clearance, observation=self.observation
-        )
+        return Junction.derive(scenario, clearance=self.clearance, observation=self.observation)

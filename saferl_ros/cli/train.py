@@ -53,7 +53,9 @@ def main(options: argparse.Namespace) -> int:
         try:
             changes['seeds'] = tuple(int(seed) for seed in options.seeds.split(','))
         except ValueError as error:
-            raise ConfigError(f"--seeds '{options.seeds}' must be whole numbers and commas") from error
+            raise ConfigError(
+                f"--seeds '{options.seeds}' must be whole numbers and commas"
+            ) from error
     data = {**config.model_dump(), **changes}
     if options.steps:
         data['cql']['steps'] = options.steps

@@ -18,8 +18,7 @@ RARE = 20  # fewer samples than this of a legal choice is thin
 
 
 def quality(record: Record) -> dict[str, Any]:
-    """
-    Return the quality report of a record as JSON-ready data.
+    """Return the quality report of a record as JSON-ready data.
 
     ``price`` is the mean delay of recorded hours over that of the own plan on the same demands with
     the same clearances. ``effective_size`` is Kish's size of the sample once every decision
@@ -117,7 +116,9 @@ def _follows_by_queue(record: Record, episodes: list[Episode]) -> dict[str, list
     queues = [e.observations[:-1, columns].sum(axis=1) for e in episodes]
     low, high = np.quantile(np.concatenate(queues), [1 / 3, 2 / 3])
     n_stages = record.plan.n_stages
-    tables = {name: np.zeros((n_stages, n_stages), dtype=int) for name in ('short', 'medium', 'long')}
+    tables = {
+        name: np.zeros((n_stages, n_stages), dtype=int) for name in ('short', 'medium', 'long')
+    }
     for e, queue in zip(episodes, queues, strict=True):
         changed = e.applied_stage != e.stage[:-1]
         for name, selected in (
@@ -150,11 +151,13 @@ def warnings(report: dict[str, Any], *, max_price: float = 1.05) -> list[str]:
         found.append('the own plan was not recorded, so the price of the data is unknown')
     elif report['price']['mean'] > max_price:
         found.append(
-            f'the data cost {report["price"]["mean"]:.2f} of the own plan\'s delay, above the '
+            f"the data cost {report['price']['mean']:.2f} of the own plan's delay, above the "
             f'budget of {max_price:.2f}: narrow the ranges of the family'
         )
     if report['hours'] < 20:
-        found.append(f'{report["hours"]:.0f} h are little: 50 h or more taught well in our studies')
+        found.append(
+            f'{report["hours"]:.0f} h are little: 50 h or more taught well in our studies'
+        )
     never = [t for t in report['thin'] if t['count'] == 0 and t['stage'] != t['action']]
     if never:
         pairs = ', '.join(f'{t["stage"]}→{t["action"]}' for t in never)

@@ -1,5 +1,4 @@
-"""
-Reads and writes records: HDF5, one file a run, arrays per episode and JSON attributes.
+"""Reads and writes records: HDF5, one file a run, arrays per episode and JSON attributes.
 
 A file appears under its name only when it is whole: it is written beside it and renamed.
 """
@@ -25,8 +24,7 @@ _ARRAYS = (*STEP_COLUMNS, 'observations', 'legal', 'stage', 'green_elapsed_s', '
 
 
 def write_record(record: Record, path: Path) -> None:
-    """
-    Write a record; an existing file is replaced only when the new one is complete.
+    """Write a record; an existing file is replaced only when the new one is complete.
 
     :raises UsageError: if the path cannot be written or the disk is full.
     """
@@ -61,8 +59,7 @@ def cannot_write(path: Path, error: OSError) -> UsageError:
 
 
 def read_record(path: Path) -> Record:
-    """
-    Read a record.
+    """Read a record.
 
     :raises DatasetError: if the file is missing, truncated, or of another format version.
     """
@@ -108,8 +105,7 @@ def _read_episode(group: Any) -> Episode:
 
 
 def export_csv(record: Record, path: Path) -> None:
-    """
-    Write one row per decision, for spreadsheets and other tools.
+    """Write one row per decision, for spreadsheets and other tools.
 
     :raises UsageError: if the path cannot be written.
     """

@@ -26,8 +26,7 @@ STEP_COLUMNS = {  # name: dtype of the per-step arrays, all of length T
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
-    """
-    One episode of T decisions. Training learns from what was applied, not what was asked for.
+    """One episode of T decisions. Training learns from what was applied, not what was asked for.
 
     ``truncated`` is always true: an episode ends at the horizon, the junction goes on.
     """
@@ -38,7 +37,9 @@ class Episode:
     green_elapsed_s: npt.NDArray[np.float32]  # (T + 1,) displayed green at each decision
     requested_stage: npt.NDArray[np.int64]  # (T,)
     applied_stage: npt.NDArray[np.int64]  # (T,) stage that showed at the end of the step
-    behaviour_prob: npt.NDArray[np.float32]  # (T,) probability of the request under its plan family
+    behaviour_prob: npt.NDArray[
+        np.float32
+    ]  # (T,) probability of the request under its plan family
     reward: npt.NDArray[np.float32]  # (T,)
     elapsed_s: npt.NDArray[np.float32]  # (T,)
     cost: npt.NDArray[np.float32]  # (T, 5) see env.cost.COST_NAMES

@@ -14,18 +14,17 @@ import numpy.typing as npt
 from saferl_ros.env.cost import Cost
 from saferl_ros.env.junction import DECISION_S, Junction, JunctionSimulation, StepOutcome
 from saferl_ros.errors import UsageError
+from saferl_ros.isolation import IsolatedObject
 from saferl_ros.observation import SignalView
 from saferl_ros.scenario import DemandVariation, load_scenario, Scenario, Split
 from saferl_ros.sumo.derive import DEFAULT_LIMITS, PlanLimits
-from saferl_ros.isolation import IsolatedObject
 from saferl_ros.sumo.simulation import SimulationOptions
 
 Observation = npt.NDArray[np.float32]
 
 
 class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
-    """
-    One signalised junction, decided stage by stage.
+    """One signalised junction, decided stage by stage.
 
     **Action.** ``Discrete(n_stages)``: the stage to show next. Keeping the running stage lasts
     ``decision_s``; changing it lasts yellow, all-red and minimum green. ``info['action_mask']``
@@ -143,8 +142,7 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """
-        Start an episode.
+        """Start an episode.
 
         :param seed: seeds SUMO and the demand; without it one is drawn.
         :param options: ``{'demand': DemandVariation}`` sets the demand.
@@ -182,11 +180,8 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
             return self._episode.call(name, *args)
         return getattr(self._episode, name)(*args)
 
-    def step(
-        self, action: np.int64
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """
-        Request a stage and run to the next decision.
+    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Request a stage and run to the next decision.
 
         :param action: index of the stage to show next.
         :returns: observation, reward, terminated (always false), truncated, info.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from saferl_ros.env.cost import Cost
 from saferl_ros.env.reward import check_reward, FromSumoRl, Reward, TimeLost
 from saferl_ros.env.sumo_rl_view import traffic_signal_view
-from saferl_ros.observation import observe, ObservationSpec, SignalView
+from saferl_ros.observation import ObservationSpec, observe, SignalView
 from saferl_ros.scenario import DemandVariation, Scenario
 from saferl_ros.signals import ConflictMonitor, RequestVerdict, SignalPlan, StageSequencer
 from saferl_ros.sumo.derive import DEFAULT_LIMITS, derive_plan, pick_junction, PlanLimits
@@ -42,8 +42,7 @@ class Junction:
         observation: str = 'detector',
         limits: PlanLimits = DEFAULT_LIMITS,
     ) -> Junction:
-        """
-        Read the scenario's network and derive plan and observation of the one junction.
+        """Read the scenario's network and derive plan and observation of the one junction.
 
         :raises ScenarioError: if the network has no such junction, or several and none is named.
         """
@@ -68,8 +67,7 @@ class StepOutcome:
 
 
 class JunctionSimulation:
-    """
-    Runs one episode of one junction.
+    """Runs one episode of one junction.
 
     Decisions fall due where there is a choice (a semi-Markov decision process): keeping a stage
     lasts ``decision_s``, changing it lasts clearance plus minimum green, and a change forced by a
@@ -131,8 +129,7 @@ class JunctionSimulation:
         self.now_s = junction.scenario.begin_s
 
     def start(self, *, is_controlled: bool = True) -> None:
-        """
-        Start SUMO and, unless its own program is to run, play the first minimum green.
+        """Start SUMO and, unless its own program is to run, play the first minimum green.
 
         :param is_controlled: whether our sequencer drives the lamps.
         """
@@ -188,8 +185,7 @@ class JunctionSimulation:
         return observe(self.spec, readings, signal or self.signal_view(), self._bounds)
 
     def apply(self, stage: object, hold_s: float | None = None) -> StepOutcome:
-        """
-        Request ``stage`` and run until the next decision.
+        """Request ``stage`` and run until the next decision.
 
         :param stage: stage index; whatever is refused leaves the running stage as it is.
         :param hold_s: how long to keep an unchanged stage [s]; ``decision_s`` by default.

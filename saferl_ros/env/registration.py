@@ -8,8 +8,7 @@ from saferl_ros.scenario.catalogue import CATALOGUE
 
 
 def register_envs() -> None:
-    """
-    Register ``saferl/<scenario>-v0`` for every built-in scenario.
+    """Register ``saferl/<scenario>-v0`` for every built-in scenario.
 
     Gymnasium calls this by itself through the package's entry point, so
     ``gymnasium.make('saferl/cologne1-v0')`` works without importing this package. Scenarios with

@@ -1,5 +1,4 @@
-"""
-Rewards. Safety is never a reward term: costs are their own columns (``env.cost``).
+"""Rewards. Safety is never a reward term: costs are their own columns (``env.cost``).
 
 ``time_lost`` (the default) is ours; the other names, and any callable, are sumo-rl's own functions
 called on a view of the junction (``env.sumo_rl_view``), so their numbers are sumo-rl's numbers.
@@ -27,8 +26,7 @@ class Reward(Protocol):
 
 
 class TimeLost:
-    """
-    Minus the time that vehicles lose on the approaches [vehicle-seconds].
+    """Minus the time that vehicles lose on the approaches [vehicle-seconds].
 
     Each second every vehicle on an approach lane adds ``1 - v / v_max`` and every vehicle that
     waits to be inserted there adds 1.
@@ -65,8 +63,7 @@ class TimeLost:
 
 
 class FromSumoRl:
-    """
-    A reward written for sumo-rl, called with a ``sumo_rl.TrafficSignal`` at each decision.
+    """A reward written for sumo-rl, called with a ``sumo_rl.TrafficSignal`` at each decision.
 
     :param function: one of sumo-rl's names or a callable.
     :param traffic_signal: the view of the junction.
@@ -87,8 +84,7 @@ class FromSumoRl:
 
 
 def check_reward(reward: str | Callable[[Any], float]) -> None:
-    """
-    Refuse an unknown reward name.
+    """Refuse an unknown reward name.
 
     :raises UsageError: if it is neither a known name nor callable.
     """

@@ -1,5 +1,4 @@
-"""
-Runs a bundle inside an unmodified ``sumo_rl.SumoEnvironment``.
+"""Runs a bundle inside an unmodified ``sumo_rl.SumoEnvironment``.
 
 A second opinion from the field's own environment: another step loop, another code path to SUMO
 (TraCI), sumo-rl's yellow and no all-red. The policy sees the same features; only who steps SUMO and
@@ -56,8 +55,7 @@ class _SignalClock:
 def cross_check(
     junction: Junction, bundle: Bundle | None, *, yellow_s: int = 4, seed: int = 0
 ) -> TripSummary:
-    """
-    Return one episode's trips under sumo-rl's environment on the scenario's own demand.
+    """Return one episode's trips under sumo-rl's environment on the scenario's own demand.
 
     :param bundle: the policy; ``None`` lets the network's own program run (``fixed_ts``).
     :param yellow_s: sumo-rl's yellow [s].

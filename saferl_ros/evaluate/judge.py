@@ -16,10 +16,10 @@ from saferl_ros import __version__
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.control.family import FamilyConfig
 from saferl_ros.control.rollout import EpisodeResult
+from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.env.junction import Junction
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.contest import Contestant, Match, play
-from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.evaluate.tune import tune_baselines, TuneConfig
 from saferl_ros.isolation import run_isolated
 from saferl_ros.scenario import DemandVariation, Split
@@ -78,8 +78,7 @@ def evaluate(
     progress: Progress = lambda done, total: None,
     tuning_progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
-    """
-    Judge bundles beside the baselines and return the evaluation as JSON-ready data.
+    """Judge bundles beside the baselines and return the evaluation as JSON-ready data.
 
     What is scored is what ships: the exported bundle behind the sequencer. All controllers meet the
     same demands with the same seeds.
@@ -173,8 +172,7 @@ def delay_ratios(by_name: dict[str, list[EpisodeResult]]) -> dict[str, dict[str,
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
-    """
-    Read an evaluation file.
+    """Read an evaluation file.
 
     :raises DatasetError: if it is missing, damaged, or of another format version.
     """

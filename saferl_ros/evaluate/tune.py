@@ -1,5 +1,4 @@
-"""
-Tunes the baselines on demand of the ``tune`` split: no baseline is a straw man.
+"""Tunes the baselines on demand of the ``tune`` split: no baseline is a straw man.
 
 Every candidate runs on one demand, the best of them on the others too, and the lowest mean delay
 wins. Policies are never judged on these demands.
@@ -84,8 +83,7 @@ def tune_baselines(
     jobs: int,
     progress: Progress = lambda done, total: None,
 ) -> tuple[list[Contestant], dict[str, Any]]:
-    """
-    Return the tuned ``best_plan``, ``actuated`` and ``max_pressure``, and how each was found.
+    """Return the tuned ``best_plan``, ``actuated`` and ``max_pressure``, and how each was found.
 
     :param progress: called with (episodes done, episodes in all).
     """
@@ -114,9 +112,7 @@ def tune_baselines(
         return found
 
     everyone = [candidate for field in fields for candidate in field]
-    first = delays(
-        [Match(junction=junction, contestant=c, demand=demands[0]) for c in everyone]
-    )
+    first = delays([Match(junction=junction, contestant=c, demand=demands[0]) for c in everyone])
     winners, notes, start = [], {}, 0
     for field, n_best in zip(fields, finalists, strict=True):
         own = first[start : start + len(field)]

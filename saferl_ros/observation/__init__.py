@@ -1,5 +1,4 @@
-"""
-What a policy may see: readings → feature vector, the same function in simulation and street.
+"""What a policy may see: readings → feature vector, the same function in simulation and street.
 
 Pure: no SUMO, no torch, no ROS.
 """

@@ -35,8 +35,7 @@ def observe(
     signal: SignalView,
     bounds: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
 ) -> npt.NDArray[np.float32]:
-    """
-    Return the feature vector.
+    """Return the feature vector.
 
     :param spec: which features.
     :param readings: arrays in the order of the spec's lanes and approaches.

@@ -12,8 +12,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorReadings:
-    """
-    What the detectors of one junction report at one time.
+    """What the detectors of one junction report at one time.
 
     ``detector`` readings come from lane-area detectors before the stop line and from
     advance detectors further up; ``ideal`` and ``sumo_rl`` readings see whole lanes. The arrays

@@ -31,8 +31,7 @@ class RecordTask:
 
 
 def record_episode(task: RecordTask) -> None:
-    """
-    Run one episode in this process and save it.
+    """Run one episode in this process and save it.
 
     :raises SimulationError: if the conflict monitor reports a fault: nothing unsafe is recorded.
     """
@@ -72,9 +71,7 @@ def record_episode(task: RecordTask) -> None:
         stage=np.array([signal.stage for signal in signals], dtype=np.int64),
         green_elapsed_s=np.array([s.green_elapsed_s for s in signals], dtype=np.float32),
         requested_stage=np.array([row[1].stage for row in rows], dtype=np.int64),
-        applied_stage=np.array(
-            [_applied(row[0], row[1], row[2]) for row in rows], dtype=np.int64
-        ),
+        applied_stage=np.array([_applied(row[0], row[1], row[2]) for row in rows], dtype=np.int64),
         behaviour_prob=np.array([row[1].probability for row in rows], dtype=np.float32),
         reward=np.array([row[2].reward for row in rows], dtype=np.float32),
         elapsed_s=np.array([row[2].elapsed_s for row in rows], dtype=np.float32),

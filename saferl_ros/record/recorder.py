@@ -17,11 +17,11 @@ from saferl_ros.dataset.io import cannot_write, load_episode, write_record
 from saferl_ros.dataset.schema import FORMAT_VERSION, Record
 from saferl_ros.env.junction import Junction
 from saferl_ros.errors import UsageError
+from saferl_ros.isolation import run_isolated
 from saferl_ros.record.episode import record_episode, RecordTask
 from saferl_ros.record.revision import git_revision
 from saferl_ros.scenario import DemandVariation, Split, Surge
 from saferl_ros.sumo.home import sumo_version
-from saferl_ros.isolation import run_isolated
 
 
 class RecordConfig(BaseModel):
@@ -62,8 +62,7 @@ def record(
     jobs: int = 2,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Record:
-    """
-    Record the family on ``config.episodes`` demands, and the own plan on a share of the same.
+    """Record the family on ``config.episodes`` demands, and the own plan on a share of the same.
 
     Finished episodes are kept in ``<path>.parts`` until the file is whole, so that an interrupted
     recording goes on where it stopped when it is started again.
@@ -88,7 +87,9 @@ def record(
     _open_parts(parts, manifest)
     demands = draw_demands(config)
     own = FamilyConfig(plans='net')
-    n_own = 0 if config.family.plans == 'net' else round(len(demands) * config.own_plan_share + 0.4)
+    n_own = (
+        0 if config.family.plans == 'net' else round(len(demands) * config.own_plan_share + 0.4)
+    )
     jobs_to_do = [(config.family, demand) for demand in demands]
     jobs_to_do += [(own, demand) for demand in demands[: max(n_own, 0)]]
     tasks = [

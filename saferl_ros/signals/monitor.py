@@ -26,8 +26,7 @@ class Fault:
 
 
 class ConflictMonitor:
-    """
-    Reads one lamp string per tick and latches every broken rule.
+    """Reads one lamp string per tick and latches every broken rule.
 
     It knows the conflict matrix and the clearance each link needs, nothing of stages or requests,
     and shares no code with the sequencer: each checks the other. A monitor may be
@@ -57,7 +56,10 @@ class ConflictMonitor:
         self._yellow_from = [''] * n_links  # the green that the running yellow ends
         self._red_since = [-_LONG_AGO] * n_links
         self._called_at: list[int | None] = [None] * n_links
-        self._max_green = max(stage.max_green_s for stage in plan.stages)
+        # links that keep green through a change may show the same lamps during its all-red
+        self._max_green = max(stage.max_green_s for stage in plan.stages) + max(
+            max(row) for row in plan.all_red_s
+        )
         self._red_deadline = _LONG_AGO
         self._in_conflict: set[tuple[int, int]] = set()
         self._is_long = False
@@ -68,8 +70,7 @@ class ConflictMonitor:
         return self.counts.total()
 
     def step(self, lamps: str, calls: Sequence[bool] | None = None) -> None:
-        """
-        Read the lamps of one tick.
+        """Read the lamps of one tick.
 
         :param lamps: what is shown during the tick, shape ``(n_links,)``.
         :param calls: which links have a vehicle waiting; without it red times are not judged.
@@ -152,9 +153,7 @@ class ConflictMonitor:
             if is_foe and lamps[foe] not in _ACTIVE:
                 red_s = (self._tick - self._red_since[foe]) * self._step_s
                 if red_s + 1e-9 < self._plan.min_all_red_s[foe]:
-                    self._latch(
-                        'short_all_red', (foe, link), red_s, self._plan.min_all_red_s[foe]
-                    )
+                    self._latch('short_all_red', (foe, link), red_s, self._plan.min_all_red_s[foe])
 
     def _check_long_green(self, lamps: str) -> None:
         shown_s = (self._tick + 1 - self._shown_since) * self._step_s

@@ -46,8 +46,7 @@ class ProgramInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalPlan:
-    """
-    Everything that decides which lamps one junction may show.
+    """Everything that decides which lamps one junction may show.
 
     The plan is data: it travels as JSON in records and bundles, and ``fingerprint`` tells two
     plans apart. Its consistency is checked when it is made.
@@ -151,8 +150,7 @@ class SignalPlan:
         return len(self.stages)
 
     def conflicts(self, lamps: str) -> list[tuple[int, int]]:
-        """
-        Return the pairs of links that must not hold these greens together.
+        """Return the pairs of links that must not hold these greens together.
 
         A permissive turn (``g``) may stand beside a foe that it gives way to.
 
@@ -190,8 +188,7 @@ class SignalPlan:
         ]
 
     def clearance_lamps(self, a: int, b: int, losing_lamp: str) -> str:
-        """
-        Return the lamps on the way from stage ``a`` to stage ``b``.
+        """Return the lamps on the way from stage ``a`` to stage ``b``.
 
         A link that is green in both keeps the weaker of the two rights until the change is over.
 
@@ -219,8 +216,7 @@ class SignalPlan:
         return max(self.intergreen_s(a, stage) for a in range(self.n_stages))
 
     def cover_stages(self) -> dict[int, tuple[int, ...]]:
-        """
-        Return a small set of stages that together serve every link that any stage serves.
+        """Return a small set of stages that together serve every link that any stage serves.
 
         :returns: stage index to the links it answers for; a link stands under one stage only.
         """
@@ -238,7 +234,9 @@ class SignalPlan:
 
     def round_s(self) -> float:
         """Return how long it takes to serve every link once, with every clearance [s]."""
-        longest_s = max(self.entering_s(s) + stage.min_green_s for s, stage in enumerate(self.stages))
+        longest_s = max(
+            self.entering_s(s) + stage.min_green_s for s, stage in enumerate(self.stages)
+        )
         cover = self.cover_stages()
         return longest_s + sum(
             self.entering_s(stage) + self.stages[stage].min_green_s for stage in cover
@@ -258,8 +256,7 @@ class SignalPlan:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """
-        Return the plan that ``to_json`` wrote.
+        """Return the plan that ``to_json`` wrote.
 
         :raises SignalPlanError: if a field is missing, unknown or inconsistent.
         """

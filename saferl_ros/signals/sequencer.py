@@ -10,7 +10,6 @@ from operator import index as as_index
 from saferl_ros.errors import SignalPlanError
 from saferl_ros.signals.plan import GREEN_LAMPS, SignalPlan
 
-
 _FAR = 2**62  # a tick that never comes
 
 
@@ -26,8 +25,7 @@ class RequestVerdict(Enum):
 
 
 class StageSequencer:
-    """
-    A junction's automaton: (requested stage, one tick of time) → lamp string.
+    """A junction's automaton: (requested stage, one tick of time) → lamp string.
 
     Whatever is asked, the lamps keep every minimum green, yellow and all-red complete, never show
     conflicting greens, and keep max green and max red. A request is data: it can be refused, never
@@ -88,7 +86,9 @@ class StageSequencer:
         self.previous_stage = initial_stage
         self.is_clearing = False
         self.is_forced = False  # the running change was forced by a bound, not requested
-        self._in_interval = self._ticks(initial_green_s)  # ticks of the running green or clearance so far
+        self._in_interval = self._ticks(
+            initial_green_s
+        )  # ticks of the running green or clearance so far
         self._now = 0  # ticks since the start
         self._called_at: list[int | None] = [None] * plan.n_links  # tick of the call, while red
         self._last_green_at = [0] * plan.n_stages
@@ -123,8 +123,7 @@ class StageSequencer:
         return not self.is_clearing and self._in_interval >= self._min_green[self.stage]
 
     def legal_stages(self) -> list[bool]:
-        """
-        Return which stages may be requested now, shape ``(n_stages,)``.
+        """Return which stages may be requested now, shape ``(n_stages,)``.
 
         At least one is true. While clearing or within the minimum green it is the running stage.
         """
@@ -136,8 +135,7 @@ class StageSequencer:
         return legal
 
     def request(self, stage: object) -> RequestVerdict:
-        """
-        Ask for ``stage`` to show next; keeping the running stage is a request like any other.
+        """Ask for ``stage`` to show next; keeping the running stage is a request like any other.
 
         :param stage: a stage index. Anything else is refused, whatever its type.
         :returns: what became of the request. Never raises.
@@ -158,8 +156,7 @@ class StageSequencer:
         return RequestVerdict.ACCEPTED
 
     def step(self, calls: Sequence[bool] | None = None) -> str:
-        """
-        Advance one tick and return the lamps to show during it.
+        """Advance one tick and return the lamps to show during it.
 
         :param calls: which links have a vehicle waiting, shape ``(n_links,)``. A call is kept until
             the link sees green. Without calls, every red link counts as called.

@@ -22,8 +22,7 @@ class ActuatedConfig(BaseModel):
 
 
 def actuated_xml(plan: SignalPlan, config: ActuatedConfig) -> str:
-    """
-    Return an additional file with an actuated program in the order of the network's own.
+    """Return an additional file with an actuated program in the order of the network's own.
 
     :param plan: stages, order, minimum greens and clearances.
     :param config: the tuned parameters.
@@ -49,4 +48,3 @@ def actuated_xml(plan: SignalPlan, config: ActuatedConfig) -> str:
                 lines.append(f'        <phase duration="{duration_s:g}" state="{lamps}"/>')
     lines += ['    </tlLogic>', '</additional>']
     return '\n'.join(lines)
-

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from saferl_ros.errors import ScenarioError, SignalPlanError
 from saferl_ros.signals.clearance import (
-    PROFILES,
     kinematic_yellow_s,
+    PROFILES,
     red_clearance_s,
     round_up_s,
 )
@@ -48,8 +48,7 @@ def signal_ids(network: Network) -> list[str]:
 
 
 def pick_junction(network: Network, junction_id: str | None) -> str:
-    """
-    Return the signal to control: the one named, or the only one there is.
+    """Return the signal to control: the one named, or the only one there is.
 
     :raises ScenarioError: if there is none, several and no name, or the name is unknown.
     """
@@ -90,8 +89,7 @@ def derive_plan(
     step_s: float = 1.0,
     limits: PlanLimits = DEFAULT_LIMITS,
 ) -> SignalPlan:
-    """
-    Return the plan of one signal: the greens of its program under the named clearances.
+    """Return the plan of one signal: the greens of its program under the named clearances.
 
     A stage that shows protected green to two conflicting movements is mended: the one that must
     give way turns permissive if it is a turn, and red otherwise.
@@ -231,17 +229,14 @@ def _stages(
         if lamps not in known:
             known[lamps] = len(stages)
             stages.append(
-                Stage(
-                    lamps=lamps, min_green_s=limits.min_green_s, max_green_s=limits.max_green_s
-                )
+                Stage(lamps=lamps, min_green_s=limits.min_green_s, max_green_s=limits.max_green_s)
             )
         stage_of_phase[phase] = known[lamps]
     return tuple(stages), stage_of_phase
 
 
 def mend_lamps(lamps: str, links: tuple[Link, ...], foes: Matrix, yields: Matrix) -> str:
-    """
-    Return ``lamps`` without conflicting greens.
+    """Return ``lamps`` without conflicting greens.
 
     Of two conflicting greens the link that must give way becomes permissive if it is a turn, red
     otherwise; if both must (or neither), the turn of the two is the one that changes.
@@ -347,8 +342,7 @@ def _with_legal_clearances(plan: SignalPlan, step_s: float) -> SignalPlan:
     """Give each change the longest yellow and red clearance among the links that lose green."""
     yellow = [round_up_s(kinematic_yellow_s(link.speed_mps), step_s) for link in plan.links]
     all_red = [
-        round_up_s(red_clearance_s(link.crossing_m, link.speed_mps), step_s)
-        for link in plan.links
+        round_up_s(red_clearance_s(link.crossing_m, link.speed_mps), step_s) for link in plan.links
     ]
     stages = range(plan.n_stages)
 

@@ -24,8 +24,7 @@ def derive_spec(
     near_m: float = NEAR_M,
     advance_m: float = ADVANCE_M,
 ) -> ObservationSpec:
-    """
-    Return the observation of one junction, with the detectors placed on its approaches.
+    """Return the observation of one junction, with the detectors placed on its approaches.
 
     Each approach lane has a lane detector over its last ``near_m``; the next ``advance_m`` up the
     road are the approach's advance detectors, on the same lane or on the lanes that lead to it.
@@ -107,8 +106,7 @@ def _lane_area(detector_id: str, lane_id: str, start_m: float, end_m: float) -> 
 
 
 class DetectorReader:
-    """
-    Reads what ``spec`` needs from a running simulation.
+    """Reads what ``spec`` needs from a running simulation.
 
     :param api: libsumo or a TraCI connection, started with ``detector_xml(spec)``.
     """

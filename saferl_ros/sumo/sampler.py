@@ -6,8 +6,7 @@ from typing import Any
 
 
 class TrafficSampler:
-    """
-    Notes the queue and the longest wait every few seconds.
+    """Notes the queue and the longest wait every few seconds.
 
     :param api: libsumo or a TraCI connection.
     :param lanes: the junction's approach lanes.

@@ -26,8 +26,7 @@ class SimulationOptions:
 
 
 class Simulation:
-    """
-    A SUMO simulation of one scenario on one demand.
+    """A SUMO simulation of one scenario on one demand.
 
     libsumo holds one simulation per process, and a second one after it is not the same as a first
     (measured: same file, same seed, other result); so one process runs one episode, see

@@ -11,8 +11,7 @@ from saferl_ros.train.library import load_d3rlpy, load_torch
 def create_algorithm(
     name: str, config: TrainConfig, *, n_features: int, n_stages: int, device: str
 ) -> Any:
-    """
-    Return a fresh d3rlpy algorithm.
+    """Return a fresh d3rlpy algorithm.
 
     :param name: ``cql``, ``bc`` or ``dqn``.
     :param n_features: length of the observation.
@@ -29,13 +28,17 @@ def create_algorithm(
         ).create(device=device)
     else:
         q = config.cql
-        common = {
+        common: dict[str, Any] = {
             'learning_rate': q.learning_rate,
             'batch_size': q.batch_size,
             'gamma': q.gamma,
             'target_update_interval': q.target_update_interval,
-            'encoder_factory': encoder(list(q.hidden_units)),
+            'n_critics': q.n_critics,
+            'encoder_factory': encoder(list(q.hidden_units), use_layer_norm=q.layer_norm),
         }
+        if q.n_quantiles:
+            factory = d3rlpy.models.QRQFunctionFactory(n_quantiles=q.n_quantiles)
+            common['q_func_factory'] = factory
         algorithm = (
             d3rlpy.algos.DiscreteCQLConfig(alpha=q.alpha, **common)
             if name == 'cql'
@@ -64,8 +67,7 @@ def create_fqe(algorithm: Any, config: TrainConfig, *, n_features: int, n_stages
 
 
 def scorer_module(algorithm: Any) -> Any:
-    """
-    Return a ``torch.nn.Module``: observations ``(B, n_features)`` → scores ``(B, n_stages)``.
+    """Return a ``torch.nn.Module``: observations ``(B, n_features)`` → scores ``(B, n_stages)``.
 
     Scores are Q-values, or log-probabilities for behaviour cloning: not the best action, so that
     the best *legal* stage can be taken from them.
@@ -73,12 +75,13 @@ def scorer_module(algorithm: Any) -> Any:
     torch = load_torch()
 
     class QScores(torch.nn.Module):  # type: ignore[misc, name-defined]
-        def __init__(self, q_function: Any) -> None:
+        def __init__(self, q_functions: Any) -> None:
             super().__init__()
-            self.q_function = q_function
+            self.q_functions = q_functions
 
         def forward(self, observation: Any) -> Any:
-            return self.q_function(observation).q_value
+            values = [q_function(observation).q_value for q_function in self.q_functions]
+            return torch.stack(values).mean(dim=0)
 
     class PolicyScores(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self, policy: Any) -> None:
@@ -92,4 +95,4 @@ def scorer_module(algorithm: Any) -> Any:
     d3rlpy = load_d3rlpy()
     if isinstance(algorithm, d3rlpy.algos.DiscreteBC):
         return PolicyScores(algorithm.impl.modules.imitator).eval()
-    return QScores(algorithm.impl.q_function[0]).eval()
+    return QScores(algorithm.impl.q_function).eval()

@@ -12,6 +12,7 @@ import numpy as np
 
 from saferl_ros.dataset.schema import Record
 from saferl_ros.train.algorithm import create_algorithm, create_fqe
+from saferl_ros.train.averaging import WeightAverage
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.library import load_d3rlpy, load_torch
 from saferl_ros.train.replay import (
@@ -47,8 +48,7 @@ def train_algorithm(
     device: str = 'cpu',
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Training:
-    """
-    Train one algorithm on a record.
+    """Train one algorithm on a record.
 
     A row goes to ``<log_dir>/training.csv`` and to TensorBoard every 500 steps; a checkpoint beside
     them lets an interrupted training go on where it stopped.
@@ -57,7 +57,7 @@ def train_algorithm(
     :param progress: called with (steps done, steps in all).
     :raises DatasetError: if the record has no episodes to learn from.
     """
-    d3rlpy, torch = load_d3rlpy(), load_torch()
+    d3rlpy = load_d3rlpy()
     behaviour = record.own_plan() if name == 'bc' else record.behaviour()
     if not behaviour:
         behaviour = record.behaviour()
@@ -80,7 +80,12 @@ def train_algorithm(
     training = Training(name, seed, algorithm, scale, len(data))
     log_dir.mkdir(parents=True, exist_ok=True)
     checkpoint = log_dir / 'checkpoint.pt'
-    done = _resume(algorithm, checkpoint, training.log, log_dir)
+    average = (
+        WeightAverage(algorithm.impl.q_function, config.cql.averaging)
+        if name != 'bc' and config.cql.averaging
+        else None
+    )
+    done = _resume(algorithm, average, checkpoint, training.log, log_dir)
     writer = _summary_writer(log_dir)
     fqe_at = {round(part.steps * (n + 1) / config.fqe.times) for n in range(config.fqe.times)}
     progress(done, part.steps)
@@ -91,6 +96,8 @@ def train_algorithm(
         for batch in batches(data, part.batch_size, n, rng):
             for key, value in algorithm.update(batch).items():
                 losses.setdefault(key, []).append(value)
+            if average is not None:
+                average.update()
         previous, done = done, done + n
         row = {'step': float(done), **{key: float(np.mean(v)) for key, v in losses.items()}}
         if held_out is not None and name != 'bc':
@@ -106,10 +113,11 @@ def train_algorithm(
         _write_log(training.log, log_dir / 'training.csv')
         for key, value in row.items():
             writer.add_scalar(key, value, int(done))
-        _save_checkpoint(algorithm, checkpoint, done)
+        _save_checkpoint(algorithm, average, checkpoint, done)
         progress(done, part.steps)
     writer.close()
-    torch.set_grad_enabled(True)
+    if average is not None:
+        average.apply()
     return training
 
 
@@ -138,8 +146,7 @@ def fqe_value(
     n_features: int,
     n_stages: int,
 ) -> float:
-    """
-    Return the value of the greedy policy by fitted Q evaluation on held-out episodes.
+    """Return the value of the greedy policy by fitted Q evaluation on held-out episodes.
 
     It ranks policies usefully; its magnitude is not to be trusted, and it is no safety check.
 
@@ -155,7 +162,13 @@ def fqe_value(
     return float(np.mean(fqe.predict_value(starts, algorithm.predict(starts))))
 
 
-def _resume(algorithm: Any, path: Path, log: list[dict[str, float]], log_dir: Path) -> int:
+def _resume(
+    algorithm: Any,
+    average: WeightAverage | None,
+    path: Path,
+    log: list[dict[str, float]],
+    log_dir: Path,
+) -> int:
     """Load a checkpoint if there is one; return the steps it has done."""
     torch = load_torch()
     if not path.exists():
@@ -166,18 +179,23 @@ def _resume(algorithm: Any, path: Path, log: list[dict[str, float]], log_dir: Pa
     algorithm.load_model(str(model))
     model.unlink()
     algorithm.set_grad_step(saved['step'])
+    if average is not None:
+        average.load(saved['average'])
+    if average is not None:
+        average.load(saved['average'])
     with (log_dir / 'training.csv').open(newline='', encoding='utf-8') as file:
         rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
     log.extend(row for row in rows if row['step'] <= saved['step'])
     return int(saved['step'])
 
 
-def _save_checkpoint(algorithm: Any, path: Path, step: int) -> None:
+def _save_checkpoint(algorithm: Any, average: WeightAverage | None, path: Path, step: int) -> None:
     torch = load_torch()
     model = path.with_suffix('.model')
     algorithm.save_model(str(model))
     partial = path.with_suffix('.writing')
-    torch.save({'model': model.read_bytes(), 'step': step}, partial)
+    saved_average = average.save() if average else None
+    torch.save({'model': model.read_bytes(), 'average': saved_average, 'step': step}, partial)
     partial.replace(path)
     model.unlink()
 

@@ -12,8 +12,7 @@ from saferl_ros.errors import MissingExtraError, UsageError
 
 
 def load_d3rlpy() -> ModuleType:
-    """
-    Import d3rlpy quietly: the ``gym`` it pulls in prints a notice that concerns nobody here.
+    """Import d3rlpy quietly: the ``gym`` it pulls in prints a notice that concerns nobody here.
 
     :raises MissingExtraError: if it is not installed.
     """
@@ -27,8 +26,7 @@ def load_d3rlpy() -> ModuleType:
 
 
 def load_torch() -> Any:
-    """
-    Import torch.
+    """Import torch.
 
     :raises MissingExtraError: if it is not installed.
     """
@@ -40,8 +38,7 @@ def load_torch() -> Any:
 
 
 def check_device(device: str) -> str:
-    """
-    Return ``device`` if torch can use it.
+    """Return ``device`` if torch can use it.
 
     :param device: ``cpu`` or ``cuda:N``.
     :raises UsageError: if it cannot.
@@ -53,5 +50,7 @@ def check_device(device: str) -> str:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split('\n', maxsplit=1)[0]
-        raise UsageError(f"device '{device}' cannot be used ({reason}); try --device cpu") from error
+        raise UsageError(
+            f"device '{device}' cannot be used ({reason}); try --device cpu"
+        ) from error
     return device

@@ -1,0 +1,54 @@
+# Every target starts from a fresh machine with Python 3.11: it makes .venv on its first use.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+APT := $(VENV)/.apt
+JOBS ?= $(shell nproc)
+
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help install demo run test check bench format clean
+
+help:            ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+install: $(STAMP)  ## make .venv with everything
+
+$(STAMP): constraints.txt setup.py
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+
+	$(BIN)/pip install --quiet -c constraints.txt torch  # the exact version first: see constraints.txt
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[all,dev]'
+	touch $@
+
+$(APT):          # a real browser for the report's test
+	command -v chromium > /dev/null && command -v chromedriver > /dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver > /dev/null; }
+	mkdir -p $(VENV) && touch $@
+
+demo: $(STAMP)   ## record, train, judge and report on a real junction, in four minutes
+	$(BIN)/saferl run config/demo.yaml --jobs $(JOBS)
+
+run: $(STAMP)    ## the fuller run on cologne1, in half an hour
+	$(BIN)/saferl run config/cologne1.yaml --jobs $(JOBS)
+
+test: $(STAMP) $(APT)  ## every test
+	$(BIN)/python -m pytest test
+
+check: $(STAMP)  ## format, lint, types and the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest test/unit test/property -q -x
+
+bench: $(STAMP)  ## speed, as ratios measured side by side in one run
+	$(BIN)/python benchmarks/environment.py
+
+format: $(STAMP)  ## let ruff format and fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:           ## remove what the targets made, runs excepted
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
