@@ -61,7 +61,6 @@ setup(
     },
     entry_points={
         'console_scripts': ['saferl = saferl_ros.cli.main:main'],
-        'gymnasium.envs': ['saferl = saferl_ros.env.registration:register_envs'],
     },
     author='saferl_ros maintainers',
     author_email='maintainers@saferl-ros.example.org',

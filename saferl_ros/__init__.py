@@ -1,4 +1,5 @@
-"""Offline-learned traffic signals behind a safety core.
+"""
+Offline-learned traffic signals behind a safety core.
 
 The package follows one path, and each room is a subpackage named after its step:
 ``scenario → sumo → env → control → record → dataset → train → evaluate → bundle``.

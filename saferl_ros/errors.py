@@ -1,4 +1,5 @@
-"""The exceptions of this package.
+"""
+The exceptions of this package.
 
 ::
 
@@ -16,6 +17,8 @@ Every message names the thing, the value, the allowed range and the next step. T
 turns any of them into one line on stderr and exit code 2.
 """
 
+from __future__ import annotations
+
 
 class SaferlError(Exception):
     """Anything this package refuses to do, with the reason in words."""
@@ -26,7 +29,8 @@ class UsageError(SaferlError, ValueError):
 
 
 class MissingExtraError(UsageError):
-    """An optional library is not installed.
+    """
+    An optional library is not installed.
 
     :param library: the module that could not be imported.
     :param extra: the extra of this package that installs it.
@@ -37,6 +41,11 @@ class MissingExtraError(UsageError):
             f"'{library}' is not installed; it comes with the extra [{extra}]: "
             f"pip install 'saferl_ros[{extra}]'"
         )
+        self.library = library
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), (self.library, self.extra)  # it travels between processes
 
 
 class ConfigError(SaferlError, ValueError):

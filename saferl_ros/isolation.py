@@ -1,4 +1,5 @@
-"""Runs an object in a fresh process of its own.
+"""
+Runs an object in a fresh process of its own.
 
 A second libsumo simulation in one process is not the same as a first, so an environment that is
 reset many times keeps each episode in its own process: the same seed then gives the same episode,
@@ -26,7 +27,8 @@ Result = TypeVar('Result')
 
 
 class IsolatedObject:
-    """A proxy: ``call(name, ...)`` runs that method in the child and returns its result.
+    """
+    A proxy: ``call(name, ...)`` runs that method in the child and returns its result.
 
     Exceptions of the child are raised here. The child ends when this object is closed, deleted, or
     its process dies, whichever comes first.
@@ -47,7 +49,8 @@ class IsolatedObject:
         self._exchange(cloudpickle.dumps(factory))
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Run a method of the object in the child.
+        """
+        Run a method of the object in the child.
 
         :raises SimulationError: if the child died.
         """
@@ -95,7 +98,8 @@ class _Call:
 def run_isolated(
     function: Callable[[Task], Result], tasks: Sequence[Task], *, jobs: int
 ) -> Iterator[tuple[int, Result]]:
-    """Run ``function(task)`` for every task, each in a fresh process, ``jobs`` at a time.
+    """
+    Run ``function(task)`` for every task, each in a fresh process, ``jobs`` at a time.
 
     Stopping early (Ctrl-C, an exception, closing the generator) ends the running processes.
 

@@ -32,7 +32,8 @@ def export_bundle(
     *,
     dataset_sha256: str,
 ) -> None:
-    """Write a bundle and check that it computes what torch computes.
+    """
+    Write a bundle and check that it computes what torch computes.
 
     :param folder: replaced if it exists.
     :raises BundleError: if the exported network differs from torch's by more than 1e-4.

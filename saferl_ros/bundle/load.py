@@ -14,7 +14,8 @@ from saferl_ros.signals import SignalPlan
 
 
 class Bundle:
-    """A loaded policy with the junction it was learned for.
+    """
+    A loaded policy with the junction it was learned for.
 
     :param folder: where it came from.
     :param manifest: what it says of itself.
@@ -47,7 +48,8 @@ class Bundle:
             )
 
     def scores(self, observation: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return one score per stage, higher is better.
+        """
+        Return one score per stage, higher is better.
 
         :param observation: shape ``(spec.size,)``.
         :returns: shape ``(n_stages,)``.
@@ -57,7 +59,8 @@ class Bundle:
         return scores
 
     def decide(self, observation: npt.NDArray[np.float32], legal: npt.NDArray[np.bool_]) -> int:
-        """Return the legal stage with the highest score.
+        """
+        Return the legal stage with the highest score.
 
         :param observation: shape ``(spec.size,)``.
         :param legal: which stages may be requested, shape ``(n_stages,)``; at least one.
@@ -65,7 +68,8 @@ class Bundle:
         return int(np.argmax(np.where(legal, self.scores(observation), -np.inf)))
 
     def require(self, *, plan_fingerprint: str, spec_fingerprint: str) -> None:
-        """Refuse to serve another junction than the one learned.
+        """
+        Refuse to serve another junction than the one learned.
 
         :raises BundleError: if signal plan or observation differ.
         """
@@ -82,7 +86,8 @@ class Bundle:
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Load a bundle after checking every file of it.
+    """
+    Load a bundle after checking every file of it.
 
     :raises BundleError: if anything is missing, changed, unknown or inconsistent.
     """

@@ -18,7 +18,8 @@ POLICY_NAME = 'policy.onnx'
 
 
 class Manifest(BaseModel):
-    """The contents of ``manifest.json``.
+    """
+    The contents of ``manifest.json``.
 
     A bundle is refused, never patched up, unless everything in it matches: see ``bundle.load``.
     """
@@ -50,7 +51,8 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read the manifest of a bundle.
+        """
+        Read the manifest of a bundle.
 
         :raises BundleError: if it is missing, malformed, or of another format version.
         """

@@ -54,7 +54,8 @@ def train_all(
     device: str = 'cpu',
     progress: Progress = lambda done, total: None,
 ) -> dict[str, Path]:
-    """Train everything the configuration names; finished bundles of the same record are kept.
+    """
+    Train everything the configuration names; finished bundles of the same record are kept.
 
     Each training runs in a process of its own with one torch thread.
 

@@ -64,7 +64,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """
+    Run one command.
 
     :param arguments: without the program's name; ``sys.argv`` by default.
     :returns: the exit code.

@@ -51,7 +51,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def write_json(data: Any, path: Path) -> None:
-    """Write data as JSON, whole or not at all.
+    """
+    Write data as JSON, whole or not at all.
 
     :raises UsageError: if the path cannot be written.
     """

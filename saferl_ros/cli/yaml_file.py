@@ -15,7 +15,8 @@ Model = TypeVar('Model', bound=BaseModel)
 
 
 def read_yaml(path: Path, model: type[Model]) -> Model:
-    """Read a configuration file.
+    """
+    Read a configuration file.
 
     :raises ConfigError: naming the key, its value and what is allowed.
     """

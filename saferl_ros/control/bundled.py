@@ -18,7 +18,8 @@ class StageScorer(Protocol):
 
 
 class Bundled:
-    """Shows the legal stage with the highest score.
+    """
+    Shows the legal stage with the highest score.
 
     :param scorer: the policy.
     """

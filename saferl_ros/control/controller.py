@@ -14,7 +14,8 @@ from saferl_ros.observation import SignalView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What there is to see when a decision falls due.
+    """
+    What there is to see when a decision falls due.
 
     ``observe`` makes the feature vector on demand, so that a blind plan pays nothing for it;
     ``lane_veh`` counts all or only halting vehicles on whole lanes, which only a simulator knows.

@@ -1,4 +1,5 @@
-"""Families of safe fixed-time plans, drawn cycle by cycle.
+"""
+Families of safe fixed-time plans, drawn cycle by cycle.
 
 Every stage is served in every cycle, no plan looks at traffic, and every green, order and
 probability follows from stated ranges. They are the behaviour that policies learn from:
@@ -75,7 +76,8 @@ MAIN_GREEN_S = 15.0  # own greens from here on count as main movements
 
 
 def make_slots(plan: SignalPlan, config: FamilyConfig) -> list[list[Slot]]:
-    """Return the cycle as groups of slots; the slots of a group may change places.
+    """
+    Return the cycle as groups of slots; the slots of a group may change places.
 
     :param plan: the junction's plan with its own program.
     :param config: ranges.
@@ -126,7 +128,8 @@ def _pairs(plan: SignalPlan, slots: list[Slot]) -> list[list[Slot]]:
 
 
 class FixedTimeFamily:
-    """A fixed-time controller whose plan is drawn anew every cycle.
+    """
+    A fixed-time controller whose plan is drawn anew every cycle.
 
     :param plan: the junction's plan.
     :param config: which family and which ranges.

@@ -1,4 +1,5 @@
-"""Max-pressure control: show the stage whose movements have the most to move.
+"""
+Max-pressure control: show the stage whose movements have the most to move.
 
 Pressure of a stage = vehicles on the lanes it serves minus the mean of those on the lanes it feeds
 (Varaiya 2013). A naive version switches at every whim and loses much green to clearances; the
@@ -26,7 +27,8 @@ class MaxPressureConfig(BaseModel):
 
 
 class MaxPressure:
-    """:param plan: the junction's plan.
+    """
+    :param plan: the junction's plan.
     :param config: the tuned parameters.
     """
 

@@ -56,7 +56,8 @@ Listener = Callable[[SignalView, 'Any', Decision, StepOutcome], None]
 def drive(
     simulation: JunctionSimulation, controller: Controller, listener: Listener | None = None
 ) -> int:
-    """Let ``controller`` decide until the episode is over; SUMO is started and left open.
+    """
+    Let ``controller`` decide until the episode is over; SUMO is started and left open.
 
     :param listener: called after each step with the signal before it, the moment, the decision and
         the outcome.
@@ -86,7 +87,8 @@ def drive(
 def finish(
     simulation: JunctionSimulation, *, vetoes: int, n_decisions: int, keep_trace: bool = False
 ) -> EpisodeResult:
-    """Close SUMO, read its outputs and return the episode's result.
+    """
+    Close SUMO, read its outputs and return the episode's result.
 
     :param simulation: started with ``outputs`` and ``sample_traffic``, run to its end.
     """

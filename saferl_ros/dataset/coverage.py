@@ -18,7 +18,8 @@ RARE = 20  # fewer samples than this of a legal choice is thin
 
 
 def quality(record: Record) -> dict[str, Any]:
-    """Return the quality report of a record as JSON-ready data.
+    """
+    Return the quality report of a record as JSON-ready data.
 
     ``price`` is the mean delay of recorded hours over that of the own plan on the same demands with
     the same clearances. ``effective_size`` is Kish's size of the sample once every decision

@@ -32,7 +32,8 @@ def _interval(mean: float, draws: npt.NDArray[np.float64]) -> Interval:
 
 
 def mean_interval(values: Sequence[float], *, seed: int = 0) -> Interval:
-    """Return the mean of ``values`` with a bootstrap interval.
+    """
+    Return the mean of ``values`` with a bootstrap interval.
 
     :param values: one value per demand, at least one.
     """
@@ -43,7 +44,8 @@ def mean_interval(values: Sequence[float], *, seed: int = 0) -> Interval:
 def ratio_interval(
     values: Sequence[float], reference: Sequence[float], *, seed: int = 0
 ) -> Interval:
-    """Return mean(values) / mean(reference) with a paired bootstrap interval.
+    """
+    Return mean(values) / mean(reference) with a paired bootstrap interval.
 
     Both were measured on the same demands in the same order (common random numbers), so the pairs
     are resampled together.

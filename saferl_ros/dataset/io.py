@@ -1,4 +1,5 @@
-"""Reads and writes records: HDF5, one file a run, arrays per episode and JSON attributes.
+"""
+Reads and writes records: HDF5, one file a run, arrays per episode and JSON attributes.
 
 A file appears under its name only when it is whole: it is written beside it and renamed.
 """
@@ -9,29 +10,47 @@ import csv
 import json
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from zipfile import BadZipFile
 
-import h5py
 import numpy as np
 
 from saferl_ros.dataset.schema import Episode, FORMAT_VERSION, Record, STEP_COLUMNS
 from saferl_ros.env.cost import COST_NAMES
-from saferl_ros.errors import DatasetError, UsageError
+from saferl_ros.errors import DatasetError, MissingExtraError, SaferlError, UsageError
 from saferl_ros.observation import ObservationSpec
 from saferl_ros.signals import SignalPlan
 
+LAYOUT = ('v110', 'v110')  # HDF5's layout with checksums and with attributes of any length
 _ARRAYS = (*STEP_COLUMNS, 'observations', 'legal', 'stage', 'green_elapsed_s', 'cost')
 
 
+def load_h5py() -> ModuleType:
+    """
+    Import h5py.
+
+    :raises MissingExtraError: if it is not installed.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError('h5py', 'sim') from error
+    module: ModuleType = h5py
+    return module
+
+
 def write_record(record: Record, path: Path) -> None:
-    """Write a record; an existing file is replaced only when the new one is complete.
+    """
+    Write a record; an existing file is replaced only when the new one is complete.
 
     :raises UsageError: if the path cannot be written or the disk is full.
     """
+    h5py = load_h5py()
     partial = path.with_name(path.name + '.writing')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(partial, 'w') as file:
+        with h5py.File(partial, 'w', libver=LAYOUT) as file:
             file.attrs['format_version'] = FORMAT_VERSION
             file.attrs['manifest'] = json.dumps(record.manifest)
             file.attrs['plan'] = json.dumps(record.plan.to_json())
@@ -40,7 +59,8 @@ def write_record(record: Record, path: Path) -> None:
             for n, episode in enumerate(record.episodes):
                 group = file.create_group(f'episodes/{n:05d}')
                 for name in _ARRAYS:
-                    group.create_dataset(name, data=getattr(episode, name), compression='lzf')
+                    data = getattr(episode, name)
+                    group.create_dataset(name, data=data, compression='lzf', fletcher32=True)
                 group.attrs['family'] = episode.family
                 group.attrs['truncated'] = episode.truncated
                 group.attrs['demand'] = json.dumps(episode.demand)
@@ -59,17 +79,26 @@ def cannot_write(path: Path, error: OSError) -> UsageError:
 
 
 def read_record(path: Path) -> Record:
-    """Read a record.
+    """
+    Read a record.
 
     :raises DatasetError: if the file is missing, truncated, or of another format version.
     """
+    h5py = load_h5py()
+    if path.is_dir():
+        raise DatasetError(
+            f"record '{path}' is a folder; name the file that 'saferl record' wrote"
+        )
     if not path.is_file():
         raise DatasetError(f"record '{path}' does not exist; make one with 'saferl record'")
     try:
         with h5py.File(path, 'r') as file:
             version = file.attrs.get('format_version')
             if version is None:
-                raise DatasetError(f"'{path}' is an HDF5 file but no record of this package")
+                raise DatasetError(
+                    f"'{path}' is an HDF5 file but no record of this package; make one with "
+                    "'saferl record'"
+                )
             if version != FORMAT_VERSION:
                 raise DatasetError(
                     f"record '{path}' has format version {version}; this release reads version "
@@ -82,13 +111,19 @@ def read_record(path: Path) -> Record:
                     f"record '{path}' holds {len(groups)} of {n_expected} episodes; it is "
                     'incomplete, record again'
                 )
-            return Record(
+            record = Record(
                 manifest=json.loads(file.attrs['manifest']),
                 plan=SignalPlan.from_json(json.loads(file.attrs['plan'])),
                 spec=ObservationSpec.from_json(json.loads(file.attrs['spec'])),
                 episodes=[_read_episode(groups[name]) for name in sorted(groups)],
             )
-    except (OSError, KeyError, RuntimeError) as error:
+            for what in ('plan', 'spec'):
+                if getattr(record, what).fingerprint() != record.manifest[f'{what}_fingerprint']:
+                    raise DatasetError(f'its {what} does not match its fingerprint')
+            return record
+    except (SaferlError, OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, DatasetError) and str(path) in str(error):
+            raise
         raise DatasetError(
             f"record '{path}' cannot be read, it is truncated or damaged ({error}); record again"
         ) from error
@@ -105,7 +140,8 @@ def _read_episode(group: Any) -> Episode:
 
 
 def export_csv(record: Record, path: Path) -> None:
-    """Write one row per decision, for spreadsheets and other tools.
+    """
+    Write one row per decision, for spreadsheets and other tools.
 
     :raises UsageError: if the path cannot be written.
     """
@@ -138,26 +174,34 @@ def export_csv(record: Record, path: Path) -> None:
 def save_episode(episode: Episode, path: Path) -> None:
     """Write one episode as a part file; it appears under its name only when whole."""
     partial = path.with_suffix('.writing')
-    with partial.open('wb') as file:
-        np.savez(
-            file,
-            **{name: getattr(episode, name) for name in _ARRAYS},
-            attributes=np.array(
-                json.dumps(
-                    {
-                        'family': episode.family,
-                        'demand': episode.demand,
-                        'metrics': episode.metrics,
-                    }
-                )
-            ),
-        )
-    os.replace(partial, path)
+    attributes = json.dumps(
+        {'family': episode.family, 'demand': episode.demand, 'metrics': episode.metrics}
+    )
+    try:
+        with partial.open('wb') as file:
+            np.savez(
+                file,
+                **{name: getattr(episode, name) for name in _ARRAYS},
+                attributes=np.array(attributes),
+            )
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_episode(path: Path) -> Episode:
-    """Read a part file that ``save_episode`` wrote."""
-    with np.load(path) as data:
-        return Episode(
-            **{name: data[name] for name in _ARRAYS}, **json.loads(str(data['attributes']))
-        )
+    """
+    Read a part file that ``save_episode`` wrote.
+
+    :raises DatasetError: if it is damaged.
+    """
+    try:
+        with np.load(path) as data:
+            return Episode(
+                **{name: data[name] for name in _ARRAYS}, **json.loads(str(data['attributes']))
+            )
+    except (BadZipFile, EOFError, KeyError, OSError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"recorded episode '{path}' is damaged ({error}); remove it and start the same "
+            'recording again'
+        ) from error

@@ -26,7 +26,8 @@ STEP_COLUMNS = {  # name: dtype of the per-step arrays, all of length T
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
-    """One episode of T decisions. Training learns from what was applied, not what was asked for.
+    """
+    One episode of T decisions. Training learns from what was applied, not what was asked for.
 
     ``truncated`` is always true: an episode ends at the horizon, the junction goes on.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,4 +22,13 @@ class Cost:
 
     def as_array(self) -> npt.NDArray[np.float32]:
         """Return the counts in the order of ``COST_NAMES``."""
-        return np.array(list(asdict(self).values()), dtype=np.float32)
+        return np.array(
+            (
+                self.emergency_brakings,
+                self.collisions,
+                self.teleports,
+                self.shield_vetoes,
+                self.starved,
+            ),
+            dtype=np.float32,
+        )

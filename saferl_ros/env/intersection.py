@@ -24,7 +24,8 @@ Observation = npt.NDArray[np.float32]
 
 
 class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
-    """One signalised junction, decided stage by stage.
+    """
+    One signalised junction, decided stage by stage.
 
     **Action.** ``Discrete(n_stages)``: the stage to show next. Keeping the running stage lasts
     ``decision_s``; changing it lasts yellow, all-red and minimum green. ``info['action_mask']``
@@ -142,7 +143,8 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start an episode.
+        """
+        Start an episode.
 
         :param seed: seeds SUMO and the demand; without it one is drawn.
         :param options: ``{'demand': DemandVariation}`` sets the demand.
@@ -181,7 +183,8 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
         return getattr(self._episode, name)(*args)
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Request a stage and run to the next decision.
+        """
+        Request a stage and run to the next decision.
 
         :param action: index of the stage to show next.
         :returns: observation, reward, terminated (always false), truncated, info.

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from saferl_ros.env.calls import Calls
 from saferl_ros.env.cost import Cost
 from saferl_ros.env.reward import check_reward, FromSumoRl, Reward, TimeLost
 from saferl_ros.env.sumo_rl_view import traffic_signal_view
-from saferl_ros.observation import ObservationSpec, observe, SignalView
+from saferl_ros.observation import FeatureVector, ObservationSpec, SignalView
 from saferl_ros.scenario import DemandVariation, Scenario
 from saferl_ros.signals import ConflictMonitor, RequestVerdict, SignalPlan, StageSequencer
 from saferl_ros.sumo.derive import DEFAULT_LIMITS, derive_plan, pick_junction, PlanLimits
-from saferl_ros.sumo.detectors import approach_lanes, derive_spec, detector_xml, DetectorReader
+from saferl_ros.sumo.detectors import approach_edges, derive_spec, detector_xml, DetectorReader
 from saferl_ros.sumo.network import Network, read_network
 from saferl_ros.sumo.sampler import TrafficSampler
 from saferl_ros.sumo.simulation import Simulation, SimulationOptions
@@ -42,7 +43,8 @@ class Junction:
         observation: str = 'detector',
         limits: PlanLimits = DEFAULT_LIMITS,
     ) -> Junction:
-        """Read the scenario's network and derive plan and observation of the one junction.
+        """
+        Read the scenario's network and derive plan and observation of the one junction.
 
         :raises ScenarioError: if the network has no such junction, or several and none is named.
         """
@@ -67,7 +69,8 @@ class StepOutcome:
 
 
 class JunctionSimulation:
-    """Runs one episode of one junction.
+    """
+    Runs one episode of one junction.
 
     Decisions fall due where there is a choice (a semi-Markov decision process): keeping a stage
     lasts ``decision_s``, changing it lasts clearance plus minimum green, and a change forced by a
@@ -100,9 +103,11 @@ class JunctionSimulation:
         self.junction = junction
         self.plan, self.spec = junction.plan, junction.spec
         options = options or SimulationOptions()
-        options.additional.setdefault('detectors.add.xml', detector_xml(self.spec))
+        options.additional.setdefault(
+            'detectors.add.xml', detector_xml(self.spec, junction.network)
+        )
         self.simulation = Simulation(junction.scenario, demand, options)
-        step_s = junction.scenario.step_s
+        step_s = self._step_s = junction.scenario.step_s
         first = self.plan.program[0].stage_index if self.plan.program else 0
         self.sequencer = StageSequencer(self.plan, step_s=step_s, initial_stage=first)
         self.monitor = ConflictMonitor(monitor_plan or self.plan, step_s=step_s)
@@ -112,33 +117,31 @@ class JunctionSimulation:
         self._reward_choice = reward
         self._observation_class = observation_class
         self._sample_traffic = sample_traffic
-        self._bounds = (self.spec.low(), self.spec.high())
+        self._features = FeatureVector(self.spec)
         self._decision_s = decision_s
         self._decision_ticks = max(1, round(decision_s / step_s))
         self._fixed_interval = fixed_interval
         self._end_s = junction.scenario.end_s - 1e-6
         self._shown = ''
         self.lamp_log: list[str] = []
-        self._presence: tuple[bool, ...] = ()
-        self._calls: tuple[bool, ...] = (False,) * self.plan.n_links
-        lanes = {lane.lane_id: n for n, lane in enumerate(self.spec.lanes)}
-        self._lane_of_link = [lanes.get(link.from_lane, -1) for link in self.plan.links]
-        self._near = [f'saferl_near_{n}' for n in range(len(self.spec.lanes))]
+        self._calls = Calls(self.plan, self.spec)
         self._counted = (0, 0, 0)
         self._starved = 0
         self.now_s = junction.scenario.begin_s
 
     def start(self, *, is_controlled: bool = True) -> None:
-        """Start SUMO and, unless its own program is to run, play the first minimum green.
+        """
+        Start SUMO and, unless its own program is to run, play the first minimum green.
 
         :param is_controlled: whether our sequencer drives the lamps.
         """
         self.simulation.start()
         api = self.simulation.api
-        lanes = approach_lanes(self.junction.network, self.spec)
-        self._reader = DetectorReader(api, self.spec)
+        edges = approach_edges(self.junction.network, self.spec)
+        self._reader = DetectorReader(api, self.spec, self.junction.network)
+        self._advance = api.simulationStep
         if self._sample_traffic:
-            self.sampler = TrafficSampler(api, lanes)
+            self.sampler = TrafficSampler(api, edges)
         needs_view = self._reward_choice != 'time_lost' or self._observation_class is not None
         if needs_view:
             self.view = traffic_signal_view(
@@ -151,7 +154,7 @@ class JunctionSimulation:
         if self._observation_class is not None:
             self.observation_fn = self._observation_class(self.view)
         self._reward: Reward = (
-            TimeLost(api, lanes, self.junction.scenario.step_s)
+            TimeLost(api, edges, self.junction.scenario.step_s)
             if self._reward_choice == 'time_lost'
             else FromSumoRl(self._reward_choice, self.view)
         )
@@ -174,7 +177,7 @@ class JunctionSimulation:
             green_elapsed_s=sequencer.green_elapsed_s,
             since_served_s=tuple(map(sequencer.since_served_s, range(self.plan.n_stages))),
             legal=tuple(sequencer.legal_stages()),
-            is_min_green_over=sequencer.is_decision_due,
+            is_min_green_over=sequencer.is_min_green_over,
         )
 
     def observe(self, signal: SignalView | None = None) -> npt.NDArray[np.float32]:
@@ -182,19 +185,16 @@ class JunctionSimulation:
         if self.observation_fn is not None:
             return np.asarray(self.observation_fn(), dtype=np.float32)
         readings = self._reader.read(self.now_s)
-        return observe(self.spec, readings, signal or self.signal_view(), self._bounds)
+        return self._features(readings, signal or self.signal_view())
 
     def apply(self, stage: object, hold_s: float | None = None) -> StepOutcome:
-        """Request ``stage`` and run until the next decision.
+        """
+        Request ``stage`` and run until the next decision.
 
         :param stage: stage index; whatever is refused leaves the running stage as it is.
         :param hold_s: how long to keep an unchanged stage [s]; ``decision_s`` by default.
         """
-        hold = (
-            self._decision_ticks
-            if hold_s is None
-            else max(1, round(hold_s / self.junction.scenario.step_s))
-        )
+        hold = self._decision_ticks if hold_s is None else max(1, round(hold_s / self._step_s))
         before = self.sequencer.stage
         verdict = self.sequencer.request(stage)
         ticks = 0
@@ -214,7 +214,7 @@ class JunctionSimulation:
         )
         self._counted, self._starved = counts, starved
         return StepOutcome(
-            elapsed_s=ticks * self.junction.scenario.step_s,
+            elapsed_s=ticks * self._step_s,
             reward=self._reward.collect(),
             cost=cost,
             verdict=verdict,
@@ -222,31 +222,27 @@ class JunctionSimulation:
         )
 
     def _is_next_due(self, ticks: int, hold: int, before: int) -> bool:
+        sequencer = self.sequencer
+        if ticks < hold and (self._fixed_interval or sequencer.stage == before):
+            return False
         if self._fixed_interval:
-            return ticks >= hold
-        if not self.sequencer.is_decision_due:
-            return False
-        if self.sequencer.stage == before and ticks < hold:
-            return False
-        return sum(self.sequencer.legal_stages()) > 1
+            return True
+        return sequencer.is_decision_due and sum(sequencer.legal_stages()) > 1
 
     def _tick(self) -> None:
-        calls = self._calls
+        calls = self._calls.now
         lamps = self.sequencer.step(calls)
         self.lamp_log.append(lamps)
         if lamps != self._shown:
             self.simulation.api.trafficlight.setRedYellowGreenState(self.plan.junction_id, lamps)
             self._shown = lamps
+            self._calls.show(lamps)
         self.monitor.step(lamps, calls)
-        self.simulation.step()
-        self.now_s += self.junction.scenario.step_s
+        self._advance()
+        self.now_s += self._step_s
         self._reward.sample()
-        count = self.simulation.api.lanearea.getLastStepVehicleNumber
-        presence = tuple([count(d) > 0 for d in self._near])
-        if presence != self._presence:
-            self._presence = presence
-            # a lamp without a vehicle lane (a crossing) has no detector: it always calls
-            self._calls = tuple([n < 0 or presence[n] for n in self._lane_of_link])
+        if self._calls.is_open:
+            self._calls.read(self._reader.is_occupied)
         if self.sampler is not None:
             self.sampler.sample(self.now_s)
 
@@ -254,11 +250,11 @@ class JunctionSimulation:
         """Let SUMO's own program run to the end; the monitor reads its lamps."""
         api, junction_id = self.simulation.api, self.plan.junction_id
         while not self.is_over:
+            self._advance()  # SUMO switches at the start of a step: the lamps read after it held
             lamps = api.trafficlight.getRedYellowGreenState(junction_id)
             self.lamp_log.append(lamps)
             self.monitor.step(lamps)
-            self.simulation.step()
-            self.now_s += self.junction.scenario.step_s
+            self.now_s += self._step_s
             if self.sampler is not None:
                 self.sampler.sample(self.now_s)
 

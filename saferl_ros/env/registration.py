@@ -1,4 +1,16 @@
-"""Registers the built-in scenarios with Gymnasium."""
+"""
+Registers ``saferl/<scenario>-v0`` with Gymnasium for every built-in scenario.
+
+Importing this module registers them, as Gymnasium's own packages do since version 1.0::
+
+    import gymnasium
+    import saferl_ros.env.registration
+
+    env = gymnasium.make('saferl/cologne1-v0')
+
+or in one go ``gymnasium.make('saferl_ros.env.registration:saferl/cologne1-v0')``. Scenarios with
+several signals want ``junction_id=...``.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +19,13 @@ import gymnasium
 from saferl_ros.scenario.catalogue import CATALOGUE
 
 
-def register_envs() -> None:
-    """Register ``saferl/<scenario>-v0`` for every built-in scenario.
-
-    Gymnasium calls this by itself through the package's entry point, so
-    ``gymnasium.make('saferl/cologne1-v0')`` works without importing this package. Scenarios with
-    several signals want ``junction_id=...``.
-    """
+def _register() -> None:
     for name in CATALOGUE:
         gymnasium.register(
             id=f'saferl/{name}-v0',
             entry_point='saferl_ros.env.intersection:IntersectionEnv',
             kwargs={'scenario': name},
-            order_enforce=True,
         )
+
+
+_register()

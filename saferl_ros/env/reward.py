@@ -1,4 +1,5 @@
-"""Rewards. Safety is never a reward term: costs are their own columns (``env.cost``).
+"""
+Rewards. Safety is never a reward term: costs are their own columns (``env.cost``).
 
 ``time_lost`` (the default) is ours; the other names, and any callable, are sumo-rl's own functions
 called on a view of the junction (``env.sumo_rl_view``), so their numbers are sumo-rl's numbers.
@@ -26,34 +27,37 @@ class Reward(Protocol):
 
 
 class TimeLost:
-    """Minus the time that vehicles lose on the approaches [vehicle-seconds].
+    """
+    Minus the time that vehicles lose on the approaches [vehicle-seconds].
 
-    Each second every vehicle on an approach lane adds ``1 - v / v_max`` and every vehicle that
+    Each second every vehicle on an approach adds ``1 - v / v_max`` and every vehicle that
     waits to be inserted there adds 1.
 
     :param api: libsumo or a TraCI connection.
-    :param lanes: the lanes on which lost time counts.
+    :param edges: the approaches on which lost time counts.
     :param step_s: simulation step [s].
     """
 
-    def __init__(self, api: Any, lanes: list[str], step_s: float) -> None:
-        self._lane = api.lane
-        self._edge = api.edge
-        self._lanes = [(lane, 1.0 / max(0.1, api.lane.getMaxSpeed(lane))) for lane in lanes]
-        self._edges = list(dict.fromkeys(api.lane.getEdgeID(lane) for lane in lanes))
+    def __init__(self, api: Any, edges: list[str], step_s: float) -> None:
+        self._n_vehicles = api.edge.getLastStepVehicleNumber
+        self._mean_mps = api.edge.getLastStepMeanSpeed
+        self._waiting_outside = api.edge.getPendingVehicles
+        self._any_waiting = api.simulation.getPendingVehicles
+        self._edges = [(edge, 1.0 / max(0.1, _speed_limit_mps(api, edge))) for edge in edges]
         self._step_s = step_s
         self._lost_veh = 0.0
 
     def sample(self) -> None:
         """Add the vehicles' lost share of this step."""
-        n_vehicles, mean_mps = self._lane.getLastStepVehicleNumber, self._lane.getLastStepMeanSpeed
-        lost_veh = 0.0
-        for lane, slowness in self._lanes:
-            n = n_vehicles(lane)
+        n_vehicles, mean_mps, lost_veh = self._n_vehicles, self._mean_mps, 0.0
+        for edge, slowness in self._edges:
+            n = n_vehicles(edge)
             if n:
-                lost_veh += n * max(0.0, 1.0 - mean_mps(lane) * slowness)
-        for edge in self._edges:
-            lost_veh += len(self._edge.getPendingVehicles(edge))
+                lost = 1.0 - mean_mps(edge) * slowness
+                if lost > 0.0:
+                    lost_veh += n * lost
+        if self._any_waiting():
+            lost_veh += sum(len(self._waiting_outside(edge)) for edge, _ in self._edges)
         self._lost_veh += lost_veh
 
     def collect(self) -> float:
@@ -62,8 +66,14 @@ class TimeLost:
         return reward
 
 
+def _speed_limit_mps(api: Any, edge: str) -> float:
+    lanes = range(api.edge.getLaneNumber(edge))
+    return max(float(api.lane.getMaxSpeed(f'{edge}_{n}')) for n in lanes)
+
+
 class FromSumoRl:
-    """A reward written for sumo-rl, called with a ``sumo_rl.TrafficSignal`` at each decision.
+    """
+    A reward written for sumo-rl, called with a ``sumo_rl.TrafficSignal`` at each decision.
 
     :param function: one of sumo-rl's names or a callable.
     :param traffic_signal: the view of the junction.
@@ -84,7 +94,8 @@ class FromSumoRl:
 
 
 def check_reward(reward: str | Callable[[Any], float]) -> None:
-    """Refuse an unknown reward name.
+    """
+    Refuse an unknown reward name.
 
     :raises UsageError: if it is neither a known name nor callable.
     """

@@ -18,7 +18,8 @@ def traffic_signal_view(
     decision_s: float,
     begin_s: float,
 ) -> Any:
-    """Return a ``sumo_rl.TrafficSignal`` that reads our simulation and commands nothing.
+    """
+    Return a ``sumo_rl.TrafficSignal`` that reads our simulation and commands nothing.
 
     Its methods are sumo-rl's own; only its state (``green_phase``,
     ``time_since_last_phase_change``) comes from our sequencer.

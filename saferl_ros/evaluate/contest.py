@@ -21,7 +21,8 @@ from saferl_ros.sumo.simulation import SimulationOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """A controller by description, so that it can be built in another process.
+    """
+    A controller by description, so that it can be built in another process.
 
     Exactly one field is set; with none the network's own program runs as it stands.
     """

@@ -1,4 +1,5 @@
-"""Runs a bundle inside an unmodified ``sumo_rl.SumoEnvironment``.
+"""
+Runs a bundle inside an unmodified ``sumo_rl.SumoEnvironment``.
 
 A second opinion from the field's own environment: another step loop, another code path to SUMO
 (TraCI), sumo-rl's yellow and no all-red. The policy sees the same features; only who steps SUMO and
@@ -17,7 +18,7 @@ import numpy as np
 from saferl_ros.bundle.load import Bundle
 from saferl_ros.env.junction import Junction
 from saferl_ros.errors import BundleError
-from saferl_ros.observation import observe, SignalView
+from saferl_ros.observation import FeatureVector, SignalView
 from saferl_ros.sumo.detectors import detector_xml, DetectorReader
 from saferl_ros.sumo.home import load_library
 from saferl_ros.sumo.outputs import read_trips, TripSummary
@@ -55,7 +56,8 @@ class _SignalClock:
 def cross_check(
     junction: Junction, bundle: Bundle | None, *, yellow_s: int = 4, seed: int = 0
 ) -> TripSummary:
-    """Return one episode's trips under sumo-rl's environment on the scenario's own demand.
+    """
+    Return one episode's trips under sumo-rl's environment on the scenario's own demand.
 
     :param bundle: the policy; ``None`` lets the network's own program run (``fixed_ts``).
     :param yellow_s: sumo-rl's yellow [s].
@@ -66,7 +68,7 @@ def cross_check(
     with tempfile.TemporaryDirectory(prefix='saferl_') as name:
         folder = Path(name)
         detectors = folder / 'detectors.add.xml'
-        detectors.write_text(detector_xml(spec), encoding='utf-8')
+        detectors.write_text(detector_xml(spec, junction.network), encoding='utf-8')
         trips, statistics = folder / 'trips.xml', folder / 'statistics.xml'
         env = environment(
             net_file=str(scenario.net_file),
@@ -97,7 +99,7 @@ def cross_check(
                     f"sumo-rl sees other stages at junction '{plan.junction_id}' than the bundle "
                     'was trained for (it keeps conflicting greens that were mended here)'
                 )
-        reader, bounds = DetectorReader(env.sumo, spec), (spec.low(), spec.high())
+        reader, features = DetectorReader(env.sumo, spec, junction.network), FeatureVector(spec)
         clock = _SignalClock(
             n_stages=plan.n_stages, yellow_s=yellow_s, min_green_s=plan.stages[0].min_green_s
         )
@@ -106,8 +108,9 @@ def cross_check(
             action = {}
             if bundle is not None:
                 signal = clock.view(traffic_signal, env.sim_step)
-                features = observe(spec, reader.read(env.sim_step), signal, bounds)
-                action = {plan.junction_id: bundle.decide(features, np.array(signal.legal))}
+                observation = features(reader.read(env.sim_step), signal)
+                stage = bundle.decide(observation, np.array(signal.legal))
+                action = {plan.junction_id: stage}
             _, _, dones, _ = env.step(action)
             is_over = dones['__all__']
         env.close()

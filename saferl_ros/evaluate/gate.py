@@ -36,7 +36,8 @@ class Check:
 
 
 def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) -> list[Check]:
-    """Return every check of one controller; it passes if all do.
+    """
+    Return every check of one controller; it passes if all do.
 
     Delay limits hold only if the upper end of the 95 % interval of the ratio does.
 

@@ -78,7 +78,8 @@ def evaluate(
     progress: Progress = lambda done, total: None,
     tuning_progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Judge bundles beside the baselines and return the evaluation as JSON-ready data.
+    """
+    Judge bundles beside the baselines and return the evaluation as JSON-ready data.
 
     What is scored is what ships: the exported bundle behind the sequencer. All controllers meet the
     same demands with the same seeds.
@@ -172,7 +173,8 @@ def delay_ratios(by_name: dict[str, list[EpisodeResult]]) -> dict[str, dict[str,
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
-    """Read an evaluation file.
+    """
+    Read an evaluation file.
 
     :raises DatasetError: if it is missing, damaged, or of another format version.
     """

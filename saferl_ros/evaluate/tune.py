@@ -1,4 +1,5 @@
-"""Tunes the baselines on demand of the ``tune`` split: no baseline is a straw man.
+"""
+Tunes the baselines on demand of the ``tune`` split: no baseline is a straw man.
 
 Every candidate runs on one demand, the best of them on the others too, and the lowest mean delay
 wins. Policies are never judged on these demands.
@@ -83,7 +84,8 @@ def tune_baselines(
     jobs: int,
     progress: Progress = lambda done, total: None,
 ) -> tuple[list[Contestant], dict[str, Any]]:
-    """Return the tuned ``best_plan``, ``actuated`` and ``max_pressure``, and how each was found.
+    """
+    Return the tuned ``best_plan``, ``actuated`` and ``max_pressure``, and how each was found.
 
     :param progress: called with (episodes done, episodes in all).
     """

@@ -1,9 +1,10 @@
-"""What a policy may see: readings → feature vector, the same function in simulation and street.
+"""
+What a policy may see: readings → feature vector, the same function in simulation and street.
 
 Pure: no SUMO, no torch, no ROS.
 """
 
-from saferl_ros.observation.features import observe, SignalView
+from saferl_ros.observation.features import FeatureVector, SignalView
 from saferl_ros.observation.readings import DetectorReadings
 from saferl_ros.observation.spec import (
     Approach,
@@ -19,9 +20,9 @@ __all__ = [
     'Approach',
     'DetectorReadings',
     'Feature',
+    'FeatureVector',
     'LaneDetector',
     'ObservationSpec',
     'SignalView',
     'make_spec',
-    'observe',
 ]

@@ -12,7 +12,8 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorReadings:
-    """What the detectors of one junction report at one time.
+    """
+    What the detectors of one junction report at one time.
 
     ``detector`` readings come from lane-area detectors before the stop line and from
     advance detectors further up; ``ideal`` and ``sumo_rl`` readings see whole lanes. The arrays
@@ -21,7 +22,7 @@ class DetectorReadings:
 
     sim_time_s: float
     count_veh: Array  # (n_lanes,) vehicles on the detector
-    queue_veh: Array  # (n_lanes,) of them slower than 0.1 m/s (ideal) or 5 km/h (detector)
+    queue_veh: Array  # (n_lanes,) of them slower than 0.1 m/s
     occupancy_ratio: Array  # (n_lanes,) share of the detector that is covered, 0 to 1
     waiting_s: Array  # (n_lanes,) summed waiting time, only in the ideal observation
     vehicle_length_m: Array  # (n_lanes,) mean length, only in the sumo_rl observation

@@ -64,7 +64,8 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationSpec:
-    """The feature vector of one junction; environment, record, bundle and node hold the same.
+    """
+    The feature vector of one junction; environment, record, bundle and node hold the same.
 
     :raises UsageError: if ``kind`` is unknown.
     """
@@ -149,7 +150,8 @@ class ObservationSpec:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Return the spec that ``to_json`` wrote.
+        """
+        Return the spec that ``to_json`` wrote.
 
         :raises BundleError: if a field is missing or unknown, or the version is another one.
         """

@@ -31,7 +31,8 @@ class RecordTask:
 
 
 def record_episode(task: RecordTask) -> None:
-    """Run one episode in this process and save it.
+    """
+    Run one episode in this process and save it.
 
     :raises SimulationError: if the conflict monitor reports a fault: nothing unsafe is recorded.
     """

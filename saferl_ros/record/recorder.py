@@ -62,7 +62,8 @@ def record(
     jobs: int = 2,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Record:
-    """Record the family on ``config.episodes`` demands, and the own plan on a share of the same.
+    """
+    Record the family on ``config.episodes`` demands, and the own plan on a share of the same.
 
     Finished episodes are kept in ``<path>.parts`` until the file is whole, so that an interrupted
     recording goes on where it stopped when it is started again.

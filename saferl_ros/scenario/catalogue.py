@@ -1,4 +1,5 @@
-"""The built-in scenarios: every signalised network with demand in the installed sumo-rl package.
+"""
+The built-in scenarios: every signalised network with demand in the installed sumo-rl package.
 
 The files are used where the package was installed and never copied. RESCO's maps are licensed
 CC BY-NC-SA; see their authors before using them commercially.
@@ -111,7 +112,8 @@ CATALOGUE = {
 
 
 def nets_dir() -> Path:
-    """Return the ``nets`` folder of the installed sumo-rl package, without importing it.
+    """
+    Return the ``nets`` folder of the installed sumo-rl package, without importing it.
 
     :raises MissingExtraError: if sumo-rl is not installed.
     """

@@ -1,4 +1,5 @@
-"""Varied demand: the same junction on another day.
+"""
+Varied demand: the same junction on another day.
 
 Every vehicle of the nominal route file is drawn a Poisson number of times, moved by a few seconds,
 and, during a surge, drawn more often if it comes from the chosen direction. Flows become single
@@ -47,7 +48,8 @@ class Surge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandVariation:
-    """One day's demand; ``seed`` also seeds SUMO.
+    """
+    One day's demand; ``seed`` also seeds SUMO.
 
     ``is_nominal`` is the scenario's own file, vehicle by vehicle, and ignores the rest.
     """
@@ -116,7 +118,8 @@ def _read(route_files: tuple[Path, ...]) -> _Demand:
 
 
 def count_departures(scenario: Scenario) -> int:
-    """Return how many vehicles (flows count as one) want to depart within the scenario's time.
+    """
+    Return how many vehicles (flows count as one) want to depart within the scenario's time.
 
     :raises ScenarioError: if there is none.
     """
@@ -149,7 +152,8 @@ def _time(element: ElementTree.Element, name: str, default_s: float) -> float:
 
 
 def write_demand(scenario: Scenario, variation: DemandVariation, path: Path) -> None:
-    """Write the varied demand of a scenario as one route file.
+    """
+    Write the varied demand of a scenario as one route file.
 
     :param path: file to write.
     :raises ScenarioError: if nothing departs within the scenario's time.

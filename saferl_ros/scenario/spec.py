@@ -66,7 +66,8 @@ def load_scenario(
     junction_id: str | None = None,
     horizon_s: float | None = None,
 ) -> Scenario:
-    """Return the scenario of that name or file.
+    """
+    Return the scenario of that name or file.
 
     :param name: a built-in name, a ``.sumocfg``, or a ``.net.xml`` together with ``routes``.
     :param routes: route files for a ``.net.xml``; for the others they replace the scenario's own.
@@ -155,7 +156,8 @@ def _from_sumocfg(path: Path) -> Scenario:
 
 
 def parse_time_s(text: str) -> float:
-    """Return SUMO's time notation as seconds: plain seconds, ``H:M:S`` or ``D:H:M:S``.
+    """
+    Return SUMO's time notation as seconds: plain seconds, ``H:M:S`` or ``D:H:M:S``.
 
     :raises ScenarioError: if it is neither.
     """

@@ -1,4 +1,5 @@
-"""The safety core: what a junction may show, and when. Pure Python.
+"""
+The safety core: what a junction may show, and when. Pure Python.
 
 ``SignalPlan`` says what is allowed, ``StageSequencer`` is the only code that emits lamps, and
 ``ConflictMonitor`` reads those lamps without sharing a line with the sequencer.

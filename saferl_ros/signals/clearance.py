@@ -1,4 +1,5 @@
-"""How long yellow and all-red must last: the clearance profiles.
+"""
+How long yellow and all-red must last: the clearance profiles.
 
 ``legal``
     computed from the posted speed and the junction's geometry (the default);
@@ -28,7 +29,8 @@ MIN_CLEARING_SPEED_MPS = 8.9  # 20 mph, a turning vehicle that is already moving
 
 
 def kinematic_yellow_s(speed_mps: float, grade_ratio: float = 0.0) -> float:
-    """Return the yellow that lets a driver stop comfortably or pass [s].
+    """
+    Return the yellow that lets a driver stop comfortably or pass [s].
 
     :param speed_mps: approach speed [m/s].
     :param grade_ratio: slope of the approach, uphill positive [-].
@@ -41,7 +43,8 @@ def kinematic_yellow_s(speed_mps: float, grade_ratio: float = 0.0) -> float:
 
 
 def red_clearance_s(crossing_m: float, speed_mps: float) -> float:
-    """Return the all-red that lets a vehicle leave the junction [s].
+    """
+    Return the all-red that lets a vehicle leave the junction [s].
 
     :param crossing_m: way from the stop line to the far end of the junction [m].
     :param speed_mps: approach speed [m/s]; below 8.9 m/s (20 mph) it counts as that.

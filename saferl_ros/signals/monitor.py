@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+import math
 
 from saferl_ros.signals.plan import SignalPlan
 
 _KNOWN_LAMPS = frozenset('GgyrsuoO')
 _GREEN = 'Gg'
 _ACTIVE = 'Ggy'
-_LONG_AGO = 10**9  # ticks: longer than any run
+_NEVER = 10**9  # a tick beyond any run; minus that, a tick long ago
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,8 @@ class Fault:
 
 
 class ConflictMonitor:
-    """Reads one lamp string per tick and latches every broken rule.
+    """
+    Reads one lamp string per tick and latches every broken rule.
 
     It knows the conflict matrix and the clearance each link needs, nothing of stages or requests,
     and shares no code with the sequencer: each checks the other. A monitor may be
@@ -54,15 +56,16 @@ class ConflictMonitor:
         self._shown_since = 0  # tick at which the running lamps first showed
         self._yellow_since = [0] * n_links
         self._yellow_from = [''] * n_links  # the green that the running yellow ends
-        self._red_since = [-_LONG_AGO] * n_links
+        self._red_since = [-_NEVER] * n_links
         self._called_at: list[int | None] = [None] * n_links
         # links that keep green through a change may show the same lamps during its all-red
         self._max_green = max(stage.max_green_s for stage in plan.stages) + max(
             max(row) for row in plan.all_red_s
         )
-        self._red_deadline = _LONG_AGO
+        self._alarm_at = 0  # up to this tick a step only counts on while nothing changes
+        self._long_green_at = _NEVER
+        self._red_deadline = _NEVER
         self._in_conflict: set[tuple[int, int]] = set()
-        self._is_long = False
 
     @property
     def n_faults(self) -> int:
@@ -70,19 +73,27 @@ class ConflictMonitor:
         return self.counts.total()
 
     def step(self, lamps: str, calls: Sequence[bool] | None = None) -> None:
-        """Read the lamps of one tick.
+        """
+        Read the lamps of one tick.
 
         :param lamps: what is shown during the tick, shape ``(n_links,)``.
         :param calls: which links have a vehicle waiting; without it red times are not judged.
         """
+        if lamps == self._last and calls == self._last_calls and self._tick < self._alarm_at:
+            self._tick += 1
+            return
         if lamps != self._last:
             self._read(lamps)
-        if calls is not None and (calls != self._last_calls or lamps != self._last):
+            if calls is not None:
+                self._note_calls(lamps, calls)
+        elif calls is not None and calls != self._last_calls:
             self._note_calls(lamps, calls)
-        self._last = lamps
-        self._last_calls = calls
-        self._check_long_green(lamps)
-        self._check_long_red()
+        self._last, self._last_calls = lamps, calls
+        if self._tick >= self._long_green_at:
+            self._check_long_green(lamps)
+        if self._tick > self._red_deadline:
+            self._check_long_red()
+        self._alarm_at = min(self._long_green_at, self._red_deadline + 1)
         self._tick += 1
 
     def _latch(self, rule: str, links: tuple[int, ...], found: float, required: float) -> None:
@@ -102,7 +113,11 @@ class ConflictMonitor:
         """Judge a change of lamps."""
         n_links = len(self._red_since)
         self._shown_since = self._tick
-        self._is_long = False
+        self._long_green_at = (
+            _NEVER  # yellow is no stage; it has bounds of its own
+            if 'y' in lamps
+            else self._tick + math.floor(self._max_green / self._step_s + 1e-9)
+        )
         if len(lamps) != n_links or not _KNOWN_LAMPS.issuperset(lamps):
             self._latch('red_failure', (), len(lamps), n_links)
             return
@@ -156,12 +171,11 @@ class ConflictMonitor:
                     self._latch('short_all_red', (foe, link), red_s, self._plan.min_all_red_s[foe])
 
     def _check_long_green(self, lamps: str) -> None:
-        shown_s = (self._tick + 1 - self._shown_since) * self._step_s
-        if shown_s <= self._max_green + 1e-9 or self._is_long:
-            return
+        """The same lamps have shown longer than any green may last."""
+        self._long_green_at = _NEVER  # one fault a display
         links = tuple(i for i, lamp in enumerate(lamps) if lamp in _GREEN)
         if links:
-            self._is_long = True
+            shown_s = (self._tick + 1 - self._shown_since) * self._step_s
             self._latch('long_green', links, shown_s, self._max_green)
 
     def _note_calls(self, lamps: str, calls: Sequence[bool]) -> None:
@@ -171,16 +185,14 @@ class ConflictMonitor:
             elif self._called_at[link] is None and calls[link]:
                 self._called_at[link] = self._tick
         self._red_deadline = min(
-            (called for called in self._called_at if called is not None), default=_LONG_AGO
+            (called for called in self._called_at if called is not None), default=_NEVER
         ) + int(self._plan.max_red_s / self._step_s)
 
     def _check_long_red(self) -> None:
-        if self._tick <= self._red_deadline:
-            return
         for link, called in enumerate(self._called_at):
             if called is not None:
                 waited_s = (self._tick - called) * self._step_s
                 if waited_s > self._plan.max_red_s + 1e-9:
                     self._latch('long_red', (link,), waited_s, self._plan.max_red_s)
                     self._called_at[link] = None  # one fault a wait
-        self._red_deadline = _LONG_AGO
+        self._red_deadline = _NEVER

@@ -46,7 +46,8 @@ class ProgramInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalPlan:
-    """Everything that decides which lamps one junction may show.
+    """
+    Everything that decides which lamps one junction may show.
 
     The plan is data: it travels as JSON in records and bundles, and ``fingerprint`` tells two
     plans apart. Its consistency is checked when it is made.
@@ -70,7 +71,7 @@ class SignalPlan:
     offset_s: float  # start of the program's first stage after simulated time zero
     protected_turn_clears: bool  # a protected turn that turns permissive gets its own yellow
     also_clears: tuple[tuple[int, int, tuple[int, ...]], ...] = ()  # (a, b, links): the network's
-    # own program shows yellow to these links from stage a to b though both give them green
+    # own program clears these links from stage a to b though both give them a right
 
     def __post_init__(self) -> None:
         n_links, n_stages = len(self.links), len(self.stages)
@@ -150,7 +151,8 @@ class SignalPlan:
         return len(self.stages)
 
     def conflicts(self, lamps: str) -> list[tuple[int, int]]:
-        """Return the pairs of links that must not hold these greens together.
+        """
+        Return the pairs of links that must not hold these greens together.
 
         A permissive turn (``g``) may stand beside a foe that it gives way to.
 
@@ -175,7 +177,7 @@ class SignalPlan:
         if a == b:
             return []
         before, after = self.stages[a].lamps, self.stages[b].lamps
-        also = {link for x, y, links in self.also_clears if (x, y) == (a, b) for link in links}
+        also = self._also(a, b)
         return [
             link
             for link in range(self.n_links)
@@ -187,14 +189,19 @@ class SignalPlan:
             )
         ]
 
-    def clearance_lamps(self, a: int, b: int, losing_lamp: str) -> str:
-        """Return the lamps on the way from stage ``a`` to stage ``b``.
+    def _also(self, a: int, b: int) -> set[int]:
+        return {link for x, y, links in self.also_clears if (x, y) == (a, b) for link in links}
 
-        A link that is green in both keeps the weaker of the two rights until the change is over.
+    def clearance_lamps(self, a: int, b: int, losing_lamp: str) -> str:
+        """
+        Return the lamps on the way from stage ``a`` to stage ``b``.
+
+        A link that is green in both stages keeps the right it had until the change is over.
 
         :param losing_lamp: what links that lose green show: ``y``, and then ``r``.
         """
         losing = set(self.losing(a, b))
+        also = self._also(a, b)
         lamps = []
         for link, (before, after) in enumerate(
             zip(self.stages[a].lamps, self.stages[b].lamps, strict=True)
@@ -202,9 +209,10 @@ class SignalPlan:
             if link in losing:
                 lamps.append(losing_lamp)
             elif before in GREEN_LAMPS:
-                lamps.append('g' if 'g' in (before, after) else 'G')
+                lamps.append(before)
             else:
-                lamps.append('s' if before == 's' and after != 'r' else 'r')
+                stays = before == 's' and after != 'r' and link not in also
+                lamps.append('s' if stays else 'r')
         return ''.join(lamps)
 
     def intergreen_s(self, a: int, b: int) -> float:
@@ -216,7 +224,8 @@ class SignalPlan:
         return max(self.intergreen_s(a, stage) for a in range(self.n_stages))
 
     def cover_stages(self) -> dict[int, tuple[int, ...]]:
-        """Return a small set of stages that together serve every link that any stage serves.
+        """
+        Return a small set of stages that together serve every link that any stage serves.
 
         :returns: stage index to the links it answers for; a link stands under one stage only.
         """
@@ -256,7 +265,8 @@ class SignalPlan:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Return the plan that ``to_json`` wrote.
+        """
+        Return the plan that ``to_json`` wrote.
 
         :raises SignalPlanError: if a field is missing, unknown or inconsistent.
         """

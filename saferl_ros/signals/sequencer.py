@@ -25,7 +25,8 @@ class RequestVerdict(Enum):
 
 
 class StageSequencer:
-    """A junction's automaton: (requested stage, one tick of time) → lamp string.
+    """
+    A junction's automaton: (requested stage, one tick of time) → lamp string.
 
     Whatever is asked, the lamps keep every minimum green, yellow and all-red complete, never show
     conflicting greens, and keep max green and max red. A request is data: it can be refused, never
@@ -95,6 +96,9 @@ class StageSequencer:
         self._requested: int | None = None
         self._last_lamps = ''
         self._last_calls: Sequence[bool] | None = None
+        self._quiet_until = 0  # up to this tick a step only counts on
+        self._legal: list[bool] = []  # answer of the last tick that was asked for it
+        self._legal_at = -1
         self._keep_until: int | None = None  # last tick that the running green may go on for
 
     def _ticks(self, duration_s: float) -> int:
@@ -111,6 +115,18 @@ class StageSequencer:
         clearance = 0 if self.is_clearing else self._clear[self.previous_stage][self.stage]
         return (self._in_interval + clearance) * self.step_s
 
+    @property
+    def is_min_green_over(self) -> bool:
+        """
+        Whether clearance and minimum green since the last change are over.
+
+        Before the first change the start counts as one, with the longest clearance, as sumo-rl
+        counts it; ``is_decision_due`` is what decides.
+        """
+        if self.previous_stage != self.stage:
+            return self.is_decision_due
+        return self._in_interval >= self._min_green[self.stage] + self._entering[self.stage]
+
     def since_served_s(self, stage: int) -> float:
         """Time since ``stage`` last showed green [s]; zero while it shows."""
         if stage == self.stage and not self.is_clearing:
@@ -123,19 +139,24 @@ class StageSequencer:
         return not self.is_clearing and self._in_interval >= self._min_green[self.stage]
 
     def legal_stages(self) -> list[bool]:
-        """Return which stages may be requested now, shape ``(n_stages,)``.
+        """
+        Return which stages may be requested now, shape ``(n_stages,)``.
 
         At least one is true. While clearing or within the minimum green it is the running stage.
         """
         if not self.is_decision_due:
             return [stage == self.stage for stage in range(self.plan.n_stages)]
+        if self._legal_at == self._now:
+            return self._legal.copy()
         legal = [self._is_feasible(stage) for stage in range(self.plan.n_stages)]
         if not any(legal):
             legal[self._forced_stage(legal)] = True
-        return legal
+        self._legal, self._legal_at = legal, self._now
+        return legal.copy()
 
     def request(self, stage: object) -> RequestVerdict:
-        """Ask for ``stage`` to show next; keeping the running stage is a request like any other.
+        """
+        Ask for ``stage`` to show next; keeping the running stage is a request like any other.
 
         :param stage: a stage index. Anything else is refused, whatever its type.
         :returns: what became of the request. Never raises.
@@ -153,15 +174,23 @@ class StageSequencer:
         if not self.legal_stages()[wanted]:
             return RequestVerdict.BOUND
         self._requested = wanted
+        self._quiet_until = 0
         return RequestVerdict.ACCEPTED
 
     def step(self, calls: Sequence[bool] | None = None) -> str:
-        """Advance one tick and return the lamps to show during it.
+        """
+        Advance one tick and return the lamps to show during it.
 
         :param calls: which links have a vehicle waiting, shape ``(n_links,)``. A call is kept until
             the link sees green. Without calls, every red link counts as called.
         :returns: lamp string in SUMO's letters, shape ``(n_links,)``.
         """
+        if self._now < self._quiet_until and calls == self._last_calls:
+            self._now += 1
+            self._in_interval += 1
+            if not self.is_clearing:
+                self._last_green_at[self.stage] = self._now
+            return self._last_lamps
         if self.is_decision_due:
             target = self.stage if self._requested is None else self._requested
             self._requested = None
@@ -187,7 +216,22 @@ class StageSequencer:
             self._note_calls(lamps, calls)
             self._last_lamps, self._last_calls = lamps, calls
             self._keep_until = None
+        self._quiet_until = self._quiet_end()
         return lamps
+
+    def _quiet_end(self) -> int:
+        """Return the tick before which nothing changes unless calls or a request do."""
+        if not self.is_clearing:
+            least, longest = self._min_green[self.stage], self._max_green[self.stage]
+            if self._in_interval < least:
+                return self._now + least - self._in_interval
+            self._may_keep()
+            keep_until = self._now if self._keep_until is None else self._keep_until + 1
+            return min(self._now + longest - self._in_interval, keep_until)
+        a, b = self.previous_stage, self.stage
+        # at the last tick of yellow the lamps are about to change: nothing is quiet
+        end = self._yellow[a][b] if self._in_interval <= self._yellow[a][b] else self._clear[a][b]
+        return self._now + end - self._in_interval
 
     def _begin_change(self, target: int) -> None:
         self.previous_stage, self.stage = self.stage, target

@@ -22,7 +22,8 @@ class ActuatedConfig(BaseModel):
 
 
 def actuated_xml(plan: SignalPlan, config: ActuatedConfig) -> str:
-    """Return an additional file with an actuated program in the order of the network's own.
+    """
+    Return an additional file with an actuated program in the order of the network's own.
 
     :param plan: stages, order, minimum greens and clearances.
     :param config: the tuned parameters.

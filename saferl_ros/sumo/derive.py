@@ -48,7 +48,8 @@ def signal_ids(network: Network) -> list[str]:
 
 
 def pick_junction(network: Network, junction_id: str | None) -> str:
-    """Return the signal to control: the one named, or the only one there is.
+    """
+    Return the signal to control: the one named, or the only one there is.
 
     :raises ScenarioError: if there is none, several and no name, or the name is unknown.
     """
@@ -89,7 +90,8 @@ def derive_plan(
     step_s: float = 1.0,
     limits: PlanLimits = DEFAULT_LIMITS,
 ) -> SignalPlan:
-    """Return the plan of one signal: the greens of its program under the named clearances.
+    """
+    Return the plan of one signal: the greens of its program under the named clearances.
 
     A stage that shows protected green to two conflicting movements is mended: the one that must
     give way turns permissive if it is a turn, and red otherwise.
@@ -236,7 +238,8 @@ def _stages(
 
 
 def mend_lamps(lamps: str, links: tuple[Link, ...], foes: Matrix, yields: Matrix) -> str:
-    """Return ``lamps`` without conflicting greens.
+    """
+    Return ``lamps`` without conflicting greens.
 
     Of two conflicting greens the link that must give way becomes permissive if it is a turn, red
     otherwise; if both must (or neither), the turn of the two is the one that changes.
@@ -285,16 +288,18 @@ def _program_clearances(program: Program, greens: list[int]) -> tuple[list[float
 def _also_clears(
     program: Program, greens: list[int], order: list[int], plan: SignalPlan
 ) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
-    """Return the yellows that the program shows between two stages that both give green."""
+    """Return the links that the program clears between two stages that both give them a right."""
     found = {}
     for n, phase in enumerate(greens):
         a, b = order[n], order[(n + 1) % len(order)]
         between = program.phases[(phase + 1) % len(program.phases)]
         losing = plan.losing(a, b)
+        before, after = plan.stages[a].lamps, plan.stages[b].lamps
         links = tuple(
             link
             for link, lamp in enumerate(between.lamps)
-            if lamp == 'y' and link not in losing and plan.stages[a].lamps[link] in GREEN_LAMPS
+            if (lamp == 'y' and link not in losing and before[link] in GREEN_LAMPS)
+            or (lamp == 'r' and before[link] == 's' and after[link] != 'r')
         )
         if links and a != b:
             found[a, b] = links
@@ -310,7 +315,8 @@ def _with_program_clearances(
     all_red_s = [[0.0] * n_stages for _ in range(n_stages)]
     for n, a in enumerate(order):
         for b in range(n_stages):
-            if plan.losing(a, b):
+            # RESCO and sumo-rl run a yellow at every change, even where no link loses green
+            if plan.losing(a, b) or (plan.clearance == 'resco' and a != b):
                 yellow_s[a][b] = max(yellow_s[a][b], yellows[n])
                 all_red_s[a][b] = max(all_red_s[a][b], all_reds[n])
     for n, a in enumerate(order):  # the program's own changes are kept to the second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -13,6 +14,8 @@ from saferl_ros.signals.plan import SignalPlan
 from saferl_ros.sumo.network import Network
 
 NEAR_M = 100.0  # reach of a lane detector before the stop line
+TOLERANCE_M = 0.5  # a detector this close to a lane's length spans the lane
+HALTING_MPS = 0.1  # SUMO's own definition of standing
 ADVANCE_M = 150.0  # reach of the advance detectors beyond it
 
 
@@ -24,7 +27,8 @@ def derive_spec(
     near_m: float = NEAR_M,
     advance_m: float = ADVANCE_M,
 ) -> ObservationSpec:
-    """Return the observation of one junction, with the detectors placed on its approaches.
+    """
+    Return the observation of one junction, with the detectors placed on its approaches.
 
     Each approach lane has a lane detector over its last ``near_m``; the next ``advance_m`` up the
     road are the approach's advance detectors, on the same lane or on the lanes that lead to it.
@@ -73,80 +77,139 @@ def _advance_spans(
     return tuple(spans)
 
 
-def approach_lanes(network: Network, spec: ObservationSpec) -> list[str]:
-    """Return every lane on which lost time counts: the approach lanes and those that lead on."""
-    lanes = [lane.lane_id for lane in spec.lanes]
-    for edge in dict.fromkeys(network.lanes[lane_id].edge_id for lane_id in lanes.copy()):
-        lanes += [lane for lane in network.edge_lanes(edge) if lane not in lanes]
-        lanes += [lane for lane in network.predecessors(edge) if lane not in lanes]
-    return lanes
+def approach_edges(network: Network, spec: ObservationSpec) -> list[str]:
+    """Return the edges on which lost time counts: the approaches and those that lead to them."""
+    near = [network.lanes[lane.lane_id].edge_id for lane in spec.lanes]
+    edges = list(dict.fromkeys(near))
+    for edge in edges.copy():
+        edges += [network.lanes[lane].edge_id for lane in network.predecessors(edge)]
+    return list(dict.fromkeys(edges))
 
 
-def detector_xml(spec: ObservationSpec) -> str:
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """One detector on one lane; one that spans its whole lane is read from the lane itself."""
+
+    name: str
+    lane_id: str
+    start_m: float
+    end_m: float
+    is_whole_lane: bool
+
+    @property
+    def source_id(self) -> str:
+        return self.lane_id if self.is_whole_lane else self.name
+
+    def domain(self, api: Any) -> Any:
+        """The part of SUMO's interface that reads it; both have the same getters."""
+        return api.lane if self.is_whole_lane else api.lanearea
+
+
+def _near(spec: ObservationSpec) -> list[_Placed]:
+    return [
+        _Placed(
+            f'saferl_near_{n}',
+            lane.lane_id,
+            lane.lane_length_m - lane.length_m,
+            lane.lane_length_m,
+            lane.length_m > lane.lane_length_m - TOLERANCE_M,
+        )
+        for n, lane in enumerate(spec.lanes)
+    ]
+
+
+def _advance(spec: ObservationSpec, network: Network) -> list[_Placed]:
+    spans = [span for approach in spec.approaches for span in approach.spans]
+    return [
+        _Placed(
+            f'saferl_advance_{n}',
+            lane_id,
+            start_m,
+            end_m,
+            end_m - start_m > network.lanes[lane_id].length_m - TOLERANCE_M,
+        )
+        for n, (lane_id, start_m, end_m) in enumerate(spans)
+    ]
+
+
+def detector_xml(spec: ObservationSpec, network: Network) -> str:
     """Return the additional file that puts the detectors of ``spec`` on the network."""
-    lines = ['<additional>']
-    for n, lane in enumerate(spec.lanes):
-        lines.append(_lane_area(f'saferl_near_{n}', lane.lane_id, -lane.length_m, -0.01))
-    for n, (lane_id, start_m, end_m) in enumerate(_all_spans(spec)):
-        lines.append(_lane_area(f'saferl_advance_{n}', lane_id, start_m, end_m - 0.01))
-    lines.append('</additional>')
-    return '\n'.join(lines)
-
-
-def _all_spans(spec: ObservationSpec) -> list[tuple[str, float, float]]:
-    return [span for approach in spec.approaches for span in approach.spans]
-
-
-def _lane_area(detector_id: str, lane_id: str, start_m: float, end_m: float) -> str:
-    return (
-        f'    <laneAreaDetector id="{detector_id}" lane={quoteattr(lane_id)} '
-        f'pos="{start_m:.2f}" endPos="{end_m:.2f}" friendlyPos="true" '
-        'period="86400" file="NUL"/>'
-    )
+    placed = [d for d in _near(spec) + _advance(spec, network) if not d.is_whole_lane]
+    # the speed threshold is that of a lane's own halting number, so that both kinds count alike
+    lines = [
+        f'    <laneAreaDetector id="{d.name}" lane={quoteattr(d.lane_id)} '
+        f'pos="{d.start_m:.2f}" endPos="{d.end_m - 0.01:.2f}" friendlyPos="true" '
+        f'speedThreshold="{HALTING_MPS}" timeThreshold="0" period="86400" file="NUL"/>'
+        for d in placed
+    ]
+    return '\n'.join(['<additional>', *lines, '</additional>'])
 
 
 class DetectorReader:
-    """Reads what ``spec`` needs from a running simulation.
+    """
+    Reads what ``spec`` needs from a running simulation.
 
-    :param api: libsumo or a TraCI connection, started with ``detector_xml(spec)``.
+    :param api: libsumo or a TraCI connection, started with ``detector_xml``.
+    :param spec: which detectors.
+    :param network: where they lie.
     """
 
-    def __init__(self, api: Any, spec: ObservationSpec) -> None:
-        self._api = api
+    def __init__(self, api: Any, spec: ObservationSpec, network: Network) -> None:
         self._spec = spec
-        self._near = [f'saferl_near_{n}' for n in range(len(spec.lanes))]
-        self._advance = [f'saferl_advance_{n}' for n in range(len(_all_spans(spec)))]
-        self._owner = np.array(
-            [n for n, approach in enumerate(spec.approaches) for _ in approach.spans], dtype=int
-        )
+        self._lane = api.lane
         self._lane_ids = [lane.lane_id for lane in spec.lanes]
+        near = [(d.domain(api), d) for d in _near(spec)]
+        if spec.kind != 'detector':
+            near = [(api.lane, d) for _, d in near]
+        ids = [d.lane_id if domain is api.lane else d.name for domain, d in near]
+        domains = [domain for domain, _ in near]
+        self._count = [(x.getLastStepVehicleNumber, n) for x, n in zip(domains, ids, strict=True)]
+        self._halting = [
+            (x.getLastStepHaltingNumber, n) for x, n in zip(domains, ids, strict=True)
+        ]
+        self._occupancy = [
+            (x.getLastStepOccupancy, n, 1.0 if x is api.lane else 0.01)  # a share or per cent
+            for x, n in zip(domains, ids, strict=True)
+        ]
+        owners = [n for n, approach in enumerate(spec.approaches) for _ in approach.spans]
+        self._advance = [
+            (
+                owner,
+                d.domain(api).getLastStepVehicleNumber,
+                d.domain(api).getLastStepHaltingNumber,
+                d.source_id,
+            )
+            for owner, d in zip(owners, _advance(spec, network), strict=True)
+        ]
         self._zeros = np.zeros(len(spec.lanes))
+
+    def is_occupied(self, lane: int) -> bool:
+        """Whether a vehicle stands or drives on the detector of that lane."""
+        count, detector = self._count[lane]
+        return bool(count(detector))
 
     def read(self, sim_time_s: float) -> DetectorReadings:
         """Return the readings of this moment."""
-        if self._spec.kind == 'detector':
-            area = self._api.lanearea
-            ids = self._near
-            occupancy_ratio = np.array([area.getLastStepOccupancy(d) for d in ids]) / 100.0
-            vehicle_length_m = waiting_s = self._zeros
-        else:
-            area = self._api.lane
-            ids = self._lane_ids
-            occupancy_ratio = np.array([area.getLastStepOccupancy(d) for d in ids])
-            vehicle_length_m = np.array([area.getLastStepLength(d) for d in ids])
-            waiting_s = np.array([area.getWaitingTime(d) for d in ids])
+        vehicle_length_m = waiting_s = self._zeros
+        if self._spec.kind != 'detector':
+            vehicle_length_m = np.array([self._lane.getLastStepLength(n) for n in self._lane_ids])
+            waiting_s = np.array([self._lane.getWaitingTime(n) for n in self._lane_ids])
+        count_veh, queue_veh = (
+            [0.0] * len(self._spec.approaches),
+            [0.0] * len(self._spec.approaches),
+        )
+        for owner, count, halting, detector in self._advance:
+            n = count(detector)
+            if n:
+                count_veh[owner] += n
+                queue_veh[owner] += halting(detector)
         return DetectorReadings(
             sim_time_s=sim_time_s,
-            count_veh=np.array([area.getLastStepVehicleNumber(d) for d in ids], dtype=float),
-            queue_veh=np.array([area.getLastStepHaltingNumber(d) for d in ids], dtype=float),
-            occupancy_ratio=occupancy_ratio,
+            count_veh=np.array([count(n) for count, n in self._count], dtype=np.float64),
+            queue_veh=np.array([halting(n) for halting, n in self._halting], dtype=np.float64),
+            occupancy_ratio=np.array([get(n) * unit for get, n, unit in self._occupancy]),
             waiting_s=waiting_s,
             vehicle_length_m=vehicle_length_m,
-            advance_count_veh=self._advance_sum('getLastStepVehicleNumber'),
-            advance_queue_veh=self._advance_sum('getLastStepHaltingNumber'),
+            advance_count_veh=np.array(count_veh),
+            advance_queue_veh=np.array(queue_veh),
         )
-
-    def _advance_sum(self, getter: str) -> Any:
-        get = getattr(self._api.lanearea, getter)
-        values = [get(d) for d in self._advance]
-        return np.bincount(self._owner, weights=values, minlength=len(self._spec.approaches))

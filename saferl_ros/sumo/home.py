@@ -12,7 +12,8 @@ from saferl_ros.errors import MissingExtraError
 
 
 def sumo_home() -> Path:
-    """Return SUMO's home and set ``SUMO_HOME``, which SUMO's own tools insist on.
+    """
+    Return SUMO's home and set ``SUMO_HOME``, which SUMO's own tools insist on.
 
     :raises MissingExtraError: if SUMO is not installed.
     """
@@ -34,7 +35,8 @@ def sumo_binary(name: str = 'sumo') -> str:
 
 
 def load_library(name: str) -> ModuleType:
-    """Import ``libsumo``, ``traci`` or ``sumo_rl`` with ``SUMO_HOME`` set.
+    """
+    Import ``libsumo``, ``traci`` or ``sumo_rl`` with ``SUMO_HOME`` set.
 
     :raises MissingExtraError: if it is not installed.
     """

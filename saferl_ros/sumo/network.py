@@ -114,7 +114,8 @@ class Network:
 
 @lru_cache(maxsize=4)
 def read_network(path: Path) -> Network:
-    """Read a network file.
+    """
+    Read a network file.
 
     :raises ScenarioError: if the file is missing or is no SUMO network.
     """

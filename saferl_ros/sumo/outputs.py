@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TripSummary:
-    """One episode's trips, every scheduled vehicle counted.
+    """
+    One episode's trips, every scheduled vehicle counted.
 
     Vehicles still on the road, and those that never got in, count with what they had lost by the
     end: RESCO's definition of delay (Ault and Sharon, 2021).
@@ -28,7 +29,8 @@ class TripSummary:
 
 
 def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
-    """Return the summary of one closed simulation.
+    """
+    Return the summary of one closed simulation.
 
     :param tripinfo_file: written with unfinished and undeparted vehicles.
     :param statistics_file: SUMO's statistics output of the same run.

@@ -31,7 +31,8 @@ class Finding:
 
 
 def check_junction(network: Network, junction_id: str, step_s: float = 1.0) -> list[Finding]:
-    """Play two cycles of a junction's own program to the conflict monitor.
+    """
+    Play two cycles of a junction's own program to the conflict monitor.
 
     :param network: the network as read.
     :param junction_id: a signal of it with two stages or more.

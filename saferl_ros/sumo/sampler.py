@@ -6,16 +6,17 @@ from typing import Any
 
 
 class TrafficSampler:
-    """Notes the queue and the longest wait every few seconds.
+    """
+    Notes the queue and the longest wait every few seconds.
 
     :param api: libsumo or a TraCI connection.
-    :param lanes: the junction's approach lanes.
+    :param edges: the junction's approaches.
     :param every_s: time between samples [s].
     """
 
-    def __init__(self, api: Any, lanes: list[str], every_s: float = 5.0) -> None:
+    def __init__(self, api: Any, edges: list[str], every_s: float = 5.0) -> None:
         self._api = api
-        self._lanes = lanes
+        self._edges = edges
         self._every_s = every_s
         self._due_s = -1.0
         self.times_s: list[float] = []
@@ -28,11 +29,11 @@ class TrafficSampler:
             return
         self._due_s = sim_time_s + self._every_s
         api, queue_veh = self._api, 0
-        for lane in self._lanes:
-            halting = api.lane.getLastStepHaltingNumber(lane)
+        for edge in self._edges:
+            halting = api.edge.getLastStepHaltingNumber(edge)
             if halting:
                 queue_veh += halting
-                for vehicle in api.lane.getLastStepVehicleIDs(lane):
+                for vehicle in api.edge.getLastStepVehicleIDs(edge):
                     wait_s = api.vehicle.getWaitingTime(vehicle)
                     self.max_wait_s = max(self.max_wait_s, wait_s)
         self.times_s.append(sim_time_s)

@@ -26,7 +26,8 @@ class SimulationOptions:
 
 
 class Simulation:
-    """A SUMO simulation of one scenario on one demand.
+    """
+    A SUMO simulation of one scenario on one demand.
 
     libsumo holds one simulation per process, and a second one after it is not the same as a first
     (measured: same file, same seed, other result); so one process runs one episode, see
@@ -127,10 +128,6 @@ class Simulation:
         if options.gui:
             command += ['--start', '--quit-on-end']
         return command + list(options.extra)
-
-    def step(self) -> None:
-        """Advance by one step."""
-        self.api.simulationStep()
 
     @property
     def time_s(self) -> float:

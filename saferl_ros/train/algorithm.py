@@ -11,7 +11,8 @@ from saferl_ros.train.library import load_d3rlpy, load_torch
 def create_algorithm(
     name: str, config: TrainConfig, *, n_features: int, n_stages: int, device: str
 ) -> Any:
-    """Return a fresh d3rlpy algorithm.
+    """
+    Return a fresh d3rlpy algorithm.
 
     :param name: ``cql``, ``bc`` or ``dqn``.
     :param n_features: length of the observation.
@@ -67,7 +68,8 @@ def create_fqe(algorithm: Any, config: TrainConfig, *, n_features: int, n_stages
 
 
 def scorer_module(algorithm: Any) -> Any:
-    """Return a ``torch.nn.Module``: observations ``(B, n_features)`` → scores ``(B, n_stages)``.
+    """
+    Return a ``torch.nn.Module``: observations ``(B, n_features)`` → scores ``(B, n_stages)``.
 
     Scores are Q-values, or log-probabilities for behaviour cloning: not the best action, so that
     the best *legal* stage can be taken from them.

@@ -8,7 +8,8 @@ from saferl_ros.train.library import load_torch
 
 
 class WeightAverage:
-    """Exponential moving average of a module's parameters.
+    """
+    Exponential moving average of a module's parameters.
 
     Two Q-networks of the same training, a few steps apart, can differ in many close decisions; the
     mean of the weights along the way does not (Polyak and Juditsky, 1992).

@@ -48,7 +48,8 @@ def train_algorithm(
     device: str = 'cpu',
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Training:
-    """Train one algorithm on a record.
+    """
+    Train one algorithm on a record.
 
     A row goes to ``<log_dir>/training.csv`` and to TensorBoard every 500 steps; a checkpoint beside
     them lets an interrupted training go on where it stopped.
@@ -146,7 +147,8 @@ def fqe_value(
     n_features: int,
     n_stages: int,
 ) -> float:
-    """Return the value of the greedy policy by fitted Q evaluation on held-out episodes.
+    """
+    Return the value of the greedy policy by fitted Q evaluation on held-out episodes.
 
     It ranks policies usefully; its magnitude is not to be trusted, and it is no safety check.
 

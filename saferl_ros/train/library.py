@@ -12,7 +12,8 @@ from saferl_ros.errors import MissingExtraError, UsageError
 
 
 def load_d3rlpy() -> ModuleType:
-    """Import d3rlpy quietly: the ``gym`` it pulls in prints a notice that concerns nobody here.
+    """
+    Import d3rlpy quietly: the ``gym`` it pulls in prints a notice that concerns nobody here.
 
     :raises MissingExtraError: if it is not installed.
     """
@@ -26,7 +27,8 @@ def load_d3rlpy() -> ModuleType:
 
 
 def load_torch() -> Any:
-    """Import torch.
+    """
+    Import torch.
 
     :raises MissingExtraError: if it is not installed.
     """
@@ -38,7 +40,8 @@ def load_torch() -> Any:
 
 
 def check_device(device: str) -> str:
-    """Return ``device`` if torch can use it.
+    """
+    Return ``device`` if torch can use it.
 
     :param device: ``cpu`` or ``cuda:N``.
     :raises UsageError: if it cannot.

@@ -41,7 +41,8 @@ def reward_scale(episodes: Sequence[Episode], decision_s: float) -> float:
 def make_transitions(
     episodes: Sequence[Episode], *, scale: float, decision_s: float, max_weight: float
 ) -> Transitions:
-    """Return the transitions of ``episodes``.
+    """
+    Return the transitions of ``episodes``.
 
     :param scale: factor on rewards, from ``reward_scale``.
     :param decision_s: time unit of the discount [s].
@@ -77,7 +78,8 @@ def split_holdout(
 def batches(
     transitions: Transitions, batch_size: int, n_batches: int, rng: np.random.Generator
 ) -> Iterator[Any]:
-    """Yield d3rlpy mini-batches, drawn by weight.
+    """
+    Yield d3rlpy mini-batches, drawn by weight.
 
     d3rlpy's own buffer samples one transition at a time in Python, which costs more than the
     gradient step on networks of this size; here a batch is one fancy index.
@@ -105,7 +107,8 @@ def batches(
 
 
 def to_replay_buffer(record: Record) -> Any:
-    """Return a d3rlpy ``ReplayBuffer`` of the behaviour episodes, for work with stock d3rlpy.
+    """
+    Return a d3rlpy ``ReplayBuffer`` of the behaviour episodes, for work with stock d3rlpy.
 
     The action count is the plan's number of stages, not the largest action logged. Stock d3rlpy
     takes every decision as one step of equal length; use ``make_transitions`` to discount by time.

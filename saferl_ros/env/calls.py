@@ -1,0 +1,64 @@
+"""Calls: which movements have a vehicle waiting for green."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from saferl_ros.observation import ObservationSpec
+from saferl_ros.signals import SignalPlan
+from saferl_ros.signals.plan import GREEN_LAMPS
+
+
+class Calls:
+    """
+    The calls of a junction, each kept from the first vehicle on the lane until its green.
+
+    A detector is read only while its lane has a red link that nobody has called for yet.
+
+    :param plan: the links.
+    :param spec: the lanes with their detectors.
+    """
+
+    def __init__(self, plan: SignalPlan, spec: ObservationSpec) -> None:
+        lanes = {lane.lane_id: n for n, lane in enumerate(spec.lanes)}
+        self._lane_of_link = [lanes.get(link.from_lane) for link in plan.links]
+        self._open: list[int] = []  # lanes whose detectors are still to be read
+        self._lamps = 'r' * plan.n_links
+        self.now: tuple[bool, ...] = ()  # (n_links,)
+        self.show(self._lamps)
+
+    def show(self, lamps: str) -> None:
+        """Take note of a change of lamps: green ends a call."""
+        self._lamps = lamps
+        # a lamp without a vehicle lane (a crossing) has no detector, so it always calls
+        before = self.now or tuple(lane is None for lane in self._lane_of_link)
+        self.now = tuple(
+            lane is None or (called and lamp not in GREEN_LAMPS)
+            for called, lamp, lane in zip(before, lamps, self._lane_of_link, strict=True)
+        )
+        lanes = {
+            lane
+            for called, lamp, lane in zip(self.now, lamps, self._lane_of_link, strict=True)
+            if lane is not None and not called and lamp not in GREEN_LAMPS
+        }
+        self._open = sorted(lanes)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any detector may bring a new call."""
+        return bool(self._open)
+
+    def read(self, is_occupied: Callable[[int], bool]) -> None:
+        """
+        Read the detectors that may bring a new call.
+
+        :param is_occupied: whether there is a vehicle on the detector of a lane, by its index.
+        """
+        arrived = [lane for lane in self._open if is_occupied(lane)]
+        if not arrived:
+            return
+        self._open = [lane for lane in self._open if lane not in arrived]
+        self.now = tuple(
+            called or (lane in arrived and lamp not in GREEN_LAMPS)
+            for called, lamp, lane in zip(self.now, self._lamps, self._lane_of_link, strict=True)
+        )

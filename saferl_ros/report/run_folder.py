@@ -1,0 +1,185 @@
+"""What a run left in its folder; every piece but the evaluation may be missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from saferl_ros.bundle.manifest import Manifest
+from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.io import read_record
+from saferl_ros.dataset.schema import Record
+from saferl_ros.errors import DatasetError, SaferlError, UsageError
+from saferl_ros.evaluate.gate import Check
+from saferl_ros.report.missing import Missing
+from saferl_ros.report.recorded_data import recorded_data, RecordedData
+from saferl_ros.report.scores import read_scores, Scores
+from saferl_ros.report.training_log import read_training_logs, TrainingLog
+from saferl_ros.scenario import load_scenario
+from saferl_ros.scenario.catalogue import CATALOGUE
+from saferl_ros.signals import SignalPlan
+from saferl_ros.sumo.network import Network, read_network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the gate said."""
+
+    controller: str
+    passed: bool
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """Everything a report is made of."""
+
+    scores: Scores
+    verdict: Verdict | Missing
+    data: RecordedData | Missing
+    plan: SignalPlan | Missing
+    network: Network | Missing
+    training: list[TrainingLog] | Missing
+    git_revision: str  # of the code that recorded, empty if not known
+
+
+def read_run(folder: Path) -> RunFolder:
+    """
+    Read a run folder.
+
+    :raises UsageError: if the folder does not exist.
+    :raises DatasetError: if its evaluation is missing or damaged.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"'{folder}' is no run folder; make one with 'saferl run'")
+    evaluation = folder / 'evaluation.json'
+    if not evaluation.is_file():
+        raise DatasetError(
+            f"run folder '{folder}' holds no evaluation.json; make one with 'saferl run', or with "
+            f"'saferl evaluate … -o {evaluation}'"
+        )
+    scores = read_scores(evaluation)
+    record = _read_record(folder / 'dataset.h5')
+    plan = _plan(folder, record, scores)
+    return RunFolder(
+        scores=scores,
+        verdict=_read_verdict(folder / 'gate.json'),
+        data=_read_data(folder / 'quality.json', record),
+        plan=plan,
+        network=plan if isinstance(plan, Missing) else _find_network(folder, scores, plan),
+        training=read_training_logs(folder / 'logs'),
+        git_revision='' if isinstance(record, Missing) else _revision(record),
+    )
+
+
+def _read_record(path: Path) -> Record | Missing:
+    if not path.is_file():
+        return Missing(reason='The run folder holds no recorded data (dataset.h5).')
+    try:
+        return read_record(path)
+    except SaferlError as error:
+        return Missing(reason=f'The recorded data (dataset.h5) cannot be used: {error}.')
+
+
+def _revision(record: Record) -> str:
+    return str(record.manifest.get('git_revision', ''))
+
+
+def _plan(folder: Path, record: Record | Missing, scores: Scores) -> SignalPlan | Missing:
+    """Return the signal plan from the record, or else from a bundle that was judged."""
+    if isinstance(record, Missing):
+        reason = record.reason
+    elif record.plan.junction_id == scores.junction_id:
+        return record.plan
+    else:
+        reason = (
+            f'The recorded data is of junction {record.plan.junction_id}, the evaluation of '
+            f'{scores.junction_id}.'
+        )
+    for policy in scores.policies():
+        try:
+            return SignalPlan.from_json(Manifest.read(folder / policy.name).plan)
+        except SaferlError:  # this bundle is not there or damaged; another one may do
+            continue
+    return Missing(
+        reason=f'{reason} No policy bundle with a signal plan is there either, so the '
+        'junction and its stages cannot be shown.'
+    )
+
+
+def _read_data(path: Path, record: Record | Missing) -> RecordedData | Missing:
+    reason = 'The run folder holds no quality report (quality.json)'
+    if path.is_file():
+        try:
+            return recorded_data(json.loads(path.read_text(encoding='utf-8')))
+        except (OSError, ValueError) as error:
+            reason = f'The quality report (quality.json) cannot be used ({error})'
+    if isinstance(record, Missing):
+        return Missing(reason=f'{reason}. {record.reason}')
+    try:
+        return recorded_data(quality(record))
+    except DatasetError as error:
+        return Missing(reason=f'{reason}, and none can be made: {error}.')
+
+
+def _read_verdict(path: Path) -> Verdict | Missing:
+    if not path.is_file():
+        return Missing(
+            reason="The run folder holds no gate verdict (gate.json); 'saferl gate' judges one."
+        )
+    try:
+        data = json.loads(path.read_text(encoding='utf-8'))
+        checks = tuple(Check(**check) for check in data['checks'])
+        return Verdict(
+            controller=str(data['controller']), passed=bool(data['passed']), checks=checks
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Missing(reason=f'The gate verdict (gate.json) cannot be used ({error!r}).')
+
+
+def _find_network(folder: Path, scores: Scores, plan: SignalPlan) -> Network | Missing:
+    """Return the network that the plan was derived from, if this machine has it."""
+    reason = (
+        f"The network file of scenario '{scores.scenario}' was not found on this machine, so the "
+        'junction cannot be drawn; its stages are listed instead.'
+    )
+    for name, routes in _scenario_names(folder, scores):
+        try:
+            network = read_network(load_scenario(name, routes=routes).net_file)
+        except (SaferlError, OSError):  # sumo-rl or the file is on another machine
+            continue
+        if _matches(network, plan):
+            return network
+        reason = (
+            f"The network file found for scenario '{scores.scenario}' is not the one this run "
+            'was made with, so the junction is not drawn; its stages are listed instead.'
+        )
+    return Missing(reason=reason)
+
+
+def _scenario_names(folder: Path, scores: Scores) -> list[tuple[str, tuple[Path, ...]]]:
+    """Return what may name the scenario: the run's configuration, then a built-in name."""
+    names: list[tuple[str, tuple[Path, ...]]] = []
+    try:
+        config: Any = yaml.safe_load((folder / 'config.yaml').read_text(encoding='utf-8'))
+        routes = tuple(Path(str(route)) for route in config.get('routes') or ())
+        names.append((str(config['scenario']), routes))
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        pass  # a run folder put together by hand need not have one
+    if scores.scenario in CATALOGUE:
+        names.append((scores.scenario, ()))
+    return names
+
+
+def _matches(network: Network, plan: SignalPlan) -> bool:
+    """Whether every movement of the plan is in the network under the same lamp."""
+    found = {(c.link_index, c.from_lane, c.to_lane) for c in network.signalised(plan.junction_id)}
+    return all(
+        (link.index, link.from_lane, link.to_lane) in found
+        for link in plan.links
+        if link.from_lane  # a lamp without a movement
+    )

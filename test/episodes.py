@@ -1,0 +1,56 @@
+"""Episodes that tests play, here or in another process."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
+from saferl_ros.control.rollout import drive
+from saferl_ros.env.intersection import IntersectionEnv
+from saferl_ros.env.junction import Junction, JunctionSimulation
+from saferl_ros.scenario import load_scenario
+
+Trajectory = tuple[list[list[float]], list[float], list[float], list[str]]
+
+
+def play(env: IntersectionEnv, seed: int) -> Trajectory:
+    """Play random legal stages; return observations, rewards, times and lamps."""
+    observation, info = env.reset(seed=seed)
+    rng = np.random.default_rng(0)
+    observations, rewards, times, is_over = [observation.tolist()], [], [], False
+    while not is_over:
+        action = int(rng.choice(np.flatnonzero(info['action_mask'])))
+        observation, reward, terminated, is_over, info = env.step(action)
+        assert not terminated
+        observations.append(observation.tolist())
+        rewards.append(reward)
+        times.append(info['elapsed_s'])
+    assert env.fault_counts() == {}
+    return observations, rewards, times, env.lamp_log()
+
+
+def play_cologne1(seed: int) -> Trajectory:
+    env = IntersectionEnv('cologne1', horizon_s=600, scale_range=(0.8, 1.2), isolate=False)
+    try:
+        return play(env, seed)
+    finally:
+        env.close()
+
+
+def lamps_of_the_own_program(name: str) -> list[str]:
+    junction = Junction.derive(load_scenario(name, horizon_s=900), clearance='net')
+    simulation = JunctionSimulation(junction)
+    simulation.start(is_controlled=False)
+    simulation.run_own_program()
+    simulation.close()
+    return simulation.lamp_log
+
+
+def lamps_under_our_control(name: str) -> list[str]:
+    junction = Junction.derive(load_scenario(name, horizon_s=900), clearance='net')
+    simulation = JunctionSimulation(junction)
+    simulation.start()
+    own = FixedTimeFamily(junction.plan, FamilyConfig(plans='net'), np.random.default_rng(0))
+    drive(simulation, own)
+    simulation.close()
+    return simulation.lamp_log
