@@ -15,6 +15,7 @@ from saferl_ros.errors import BundleError
 BUNDLE_VERSION = 1
 MANIFEST_NAME = 'manifest.json'
 POLICY_NAME = 'policy.onnx'
+CHECKSUM = 'manifest_sha256'  # over every other field of the manifest
 
 
 class Manifest(BaseModel):
@@ -46,7 +47,8 @@ class Manifest(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` into ``folder``."""
-        text = json.dumps(self.model_dump(), indent=1, sort_keys=True)
+        data = self.model_dump(mode='json')
+        text = json.dumps({**data, CHECKSUM: _checksum(data)}, indent=1, sort_keys=True)
         (folder / MANIFEST_NAME).write_text(text + '\n', encoding='utf-8')
 
     @classmethod
@@ -54,7 +56,7 @@ class Manifest(BaseModel):
         """
         Read the manifest of a bundle.
 
-        :raises BundleError: if it is missing, malformed, or of another format version.
+        :raises BundleError: if it is missing, changed, malformed, or of another format version.
         """
         path = folder / MANIFEST_NAME
         try:
@@ -72,6 +74,12 @@ class Manifest(BaseModel):
                 f"bundle '{folder}' has format version {version}; this release reads version "
                 f'{BUNDLE_VERSION}; export it again'
             )
+        found = data.pop(CHECKSUM, None)
+        if found != _checksum(data):
+            raise BundleError(
+                f"bundle '{folder}': {MANIFEST_NAME} was changed since it was written (its "
+                f'{CHECKSUM} differs from its contents); take an unchanged copy'
+            )
         try:
             return cls(**data)
         except ValidationError as error:
@@ -80,6 +88,11 @@ class Manifest(BaseModel):
                 f"bundle '{folder}': {MANIFEST_NAME}: {'.'.join(map(str, first['loc']))}: "
                 f'{first["msg"]}'
             ) from error
+
+
+def _checksum(data: dict[str, Any]) -> str:
+    canonical = json.dumps(data, sort_keys=True, separators=(',', ':'))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib.util import find_spec
+import math
 import os
 from pathlib import Path
 from typing import Any
 
+from saferl_ros.dataset.io import cannot_write
 from saferl_ros.env.junction import Junction
+from saferl_ros.errors import MissingExtraError, UsageError
 from saferl_ros.observation.spec import OBSERVATION_KINDS
+from saferl_ros.scenario.demand import count_departures
 from saferl_ros.scenario.spec import load_scenario
 from saferl_ros.signals.clearance import PROFILES
 
@@ -57,6 +62,45 @@ def not_negative(text: str) -> int:
     return value
 
 
+def seconds(text: str) -> float:
+    """Return ``text`` as a time above zero, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a number of seconds above zero")
+    return value
+
+
+def require(extra: str, *libraries: str) -> None:
+    """
+    Refuse to begin work that would end for want of a library.
+
+    :raises MissingExtraError: if one is not installed.
+    """
+    for library in libraries:
+        if find_spec(library) is None:
+            raise MissingExtraError(library, extra)
+
+
+def check_output(path: Path) -> None:
+    """
+    Refuse an output that cannot be written, before the work whose result would be lost.
+
+    :raises UsageError: if ``path`` is a folder, or no file can be made beside it.
+    """
+    if path.is_dir():
+        raise UsageError(f"cannot write '{path}': it is a folder; name a file")
+    probe = path.with_name(path.name + '.writing')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.open('ab').close()
+        probe.unlink()
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def add_scenario(parser: argparse.ArgumentParser) -> None:
     """Add SCENARIO and what belongs to it."""
     parser.add_argument(
@@ -71,7 +115,7 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
         '--junction', metavar='ID', help='the signal that learns, where a network has several'
     )
     parser.add_argument(
-        '--horizon', type=float, metavar='S', help='length of an episode [s] (default: its own)'
+        '--horizon', type=seconds, metavar='S', help='length of an episode [s] (default: its own)'
     )
     parser.add_argument(
         '--clearance',
@@ -108,13 +152,19 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def junction_of(options: argparse.Namespace) -> Junction:
-    """Return the junction that the options name, with plan and observation derived."""
+    """
+    Return the junction that the options name, with plan and observation derived.
+
+    :raises ScenarioError: if it cannot be used, or nothing departs within its time.
+    """
+    require('sim', 'libsumo')
     scenario = load_scenario(
         options.scenario,
         routes=tuple(options.routes),
         junction_id=options.junction,
         horizon_s=options.horizon,
     )
+    count_departures(scenario)
     return Junction.derive(
         scenario,
         clearance=options.clearance,

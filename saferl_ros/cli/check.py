@@ -41,7 +41,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print findings; 0 if there are none, 1 otherwise."""
-    if options.scenario.endswith('.net.xml'):  # a check needs no demand
+    if options.scenario.endswith(('.net.xml', '.net.xml.gz')):  # a check needs no demand
         network, step_s = read_network(Path(options.scenario)), 1.0
     else:
         scenario = load_scenario(options.scenario, routes=tuple(options.routes))

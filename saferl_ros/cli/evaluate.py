@@ -12,6 +12,7 @@ from saferl_ros.cli.arguments import (
     add_jobs,
     add_json,
     add_scenario,
+    check_output,
     junction_of,
     not_negative,
     positive,
@@ -54,6 +55,7 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(f'bundles with different observations ({", ".join(sorted(kinds))})')
     options.observation = kinds.pop() if kinds else 'detector'
     junction = junction_of(options)
+    check_output(options.output)
     config = EvaluateConfig(seeds=options.seeds, seed=options.seed)
     with progress_bar('tuning baselines') as tuning, progress_bar('judging') as judging:
         result = evaluate(

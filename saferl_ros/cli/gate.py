@@ -10,6 +10,7 @@ from typing import Any
 from saferl_ros.cli.arguments import add_command, add_json, Subparsers
 from saferl_ros.cli.screen import print_json
 from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.gate import GateConfig, judge_gate
 from saferl_ros.evaluate.judge import read_evaluation
 
@@ -41,8 +42,17 @@ def main(options: argparse.Namespace) -> int:
 
 
 def decide(evaluation: dict[str, Any], controller: str, config: GateConfig) -> dict[str, Any]:
-    """Return the verdict as JSON-ready data."""
-    checks = judge_gate(evaluation, controller, config)
+    """
+    Return the verdict as JSON-ready data.
+
+    :raises DatasetError: if the evaluation lacks what is to be judged.
+    """
+    try:
+        checks = judge_gate(evaluation, controller, config)
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise DatasetError(
+            f"the evaluation is damaged or incomplete ({error!r}); make one with 'saferl evaluate'"
+        ) from error
     return {
         'controller': controller,
         'passed': all(check.passed for check in checks),

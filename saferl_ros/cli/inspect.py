@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from saferl_ros.cli.arguments import add_command, add_json, Subparsers
+from saferl_ros.cli.arguments import add_command, add_json, check_output, Subparsers
 from saferl_ros.cli.screen import print_json, print_table
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.io import export_csv, read_record
@@ -30,6 +30,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the quality report."""
+    if options.csv:
+        check_output(options.csv)
     found = read_record(options.record)
     report = quality(found)
     if options.csv:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+import os
 import sys
+from typing import NoReturn
 
 from saferl_ros import __version__
 from saferl_ros.cli import (
@@ -22,7 +24,8 @@ from saferl_ros.cli import (
 from saferl_ros.errors import SaferlError
 
 EXIT_OK, EXIT_NO, EXIT_USAGE = 0, 1, 2
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells expect
+EXIT_INTERRUPTED, EXIT_PIPE = 130, 141  # 128 + SIGINT and SIGPIPE, as shells expect
+_RESUMABLE = ('record', 'train', 'run')
 
 _COMMANDS = (
     scenarios,
@@ -47,9 +50,17 @@ exit codes: 0 done or yes, 1 the answer is no (faults found, gate failed), 2 bad
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, like every other error of this program."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and where to look, and exit."""
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser with all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='saferl',
         description='Train a safer, better traffic signal offline from what a safe fixed-time '
         'controller already did, and judge it before it goes anywhere near a street.',
@@ -73,13 +84,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         code: int = options.function(options)
+        sys.stdout.flush()
         return code
     except SaferlError as error:
-        print(f'saferl {options.command}: {error}', file=sys.stderr)
+        reason = ' '.join(line.strip() for line in str(error).splitlines())
+        print(f'saferl {options.command}: {reason}', file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
-        print(
-            f'saferl {options.command}: interrupted; the same command goes on where it stopped',
-            file=sys.stderr,
-        )
+        rest = '; the same command goes on where it stopped' * (options.command in _RESUMABLE)
+        print(f'saferl {options.command}: interrupted{rest}', file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE

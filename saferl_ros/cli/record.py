@@ -11,9 +11,11 @@ from saferl_ros.cli.arguments import (
     add_json,
     add_observation,
     add_scenario,
+    check_output,
     junction_of,
     not_negative,
     positive,
+    require,
     Subparsers,
 )
 from saferl_ros.cli.inspect import print_quality
@@ -21,9 +23,8 @@ from saferl_ros.cli.screen import print_json, progress_bar
 from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.control.family import FamilyConfig, PLAN_FAMILIES
 from saferl_ros.dataset.coverage import quality
-from saferl_ros.dataset.io import read_record
+from saferl_ros.dataset.io import export_csv, read_record
 from saferl_ros.env.reward import REWARDS
-from saferl_ros.errors import UsageError
 from saferl_ros.record.recorder import record, RecordConfig
 
 
@@ -59,6 +60,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Record, then say what the record is worth."""
+    require('sim', 'h5py')
     junction = junction_of(options)
     family = read_yaml(options.family, FamilyConfig) if options.family else FamilyConfig()
     if not options.family:
@@ -66,14 +68,12 @@ def main(options: argparse.Namespace) -> int:
     config = RecordConfig(
         episodes=options.episodes, seed=options.seed, family=family, reward=options.reward
     )
-    if options.output.is_dir():
-        raise UsageError(f"cannot write '{options.output}': it is a folder; name a file")
+    for path in filter(None, (options.output, options.csv)):
+        check_output(path)
     with progress_bar('recording') as progress:
         record(junction, config, options.output, jobs=options.jobs, progress=progress)
     written = read_record(options.output)
     if options.csv:
-        from saferl_ros.dataset.io import export_csv
-
         export_csv(written, options.csv)
     report = quality(written)
     if options.json:

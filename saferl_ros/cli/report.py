@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from saferl_ros.cli.arguments import add_command, Subparsers
+from saferl_ros.cli.arguments import add_command, check_output, Subparsers
 from saferl_ros.errors import UsageError
 
 
@@ -29,6 +29,7 @@ def main(options: argparse.Namespace) -> int:
     if not options.run_dir.is_dir():
         raise UsageError(f"'{options.run_dir}' is no run folder; make one with 'saferl run'")
     path = options.output or options.run_dir / 'report.html'
+    check_output(path)
     write_report(options.run_dir, path)
     print(f'written: {path}')
     return 0

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 import time
 
-from saferl_ros.cli.arguments import add_command, add_jobs, add_json, Subparsers
+from saferl_ros.cli.arguments import add_command, add_jobs, add_json, require, Subparsers
 from saferl_ros.cli.evaluate import print_evaluation
 from saferl_ros.cli.gate import decide, print_gate
 from saferl_ros.cli.inspect import print_quality
@@ -47,6 +47,9 @@ def main(options: argparse.Namespace) -> int:
 
     started = time.monotonic()
     config = read_yaml(options.config, RunConfig)
+    require('sim', 'libsumo', 'h5py')
+    require('train', 'torch', 'd3rlpy', 'onnx', 'tensorboard')
+    require('report', 'plotly', 'jinja2')
     junction = config.load_junction()
     check_device(options.device)
     folder = options.output or Path('runs') / config.name
@@ -102,7 +105,8 @@ def main(options: argparse.Namespace) -> int:
 def _open_folder(folder: Path, config: RunConfig) -> None:
     """Make the run's folder, or check that it belongs to this very configuration."""
     marker = folder / 'config.yaml'
-    text = json.dumps(config.model_dump(mode='json'), indent=1)  # JSON is YAML
+    data = config.model_dump(mode='json')
+    text = json.dumps(data, indent=1)  # JSON is YAML
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if marker.exists() and marker.read_text(encoding='utf-8') != text + '\n':
@@ -110,6 +114,6 @@ def _open_folder(folder: Path, config: RunConfig) -> None:
                 f"'{folder}' holds a run with another configuration; remove it or give another "
                 'folder with -o'
             )
-        marker.write_text(text + '\n', encoding='utf-8')
     except OSError as error:
         raise cannot_write(folder, error) from error
+    write_json(data, marker)

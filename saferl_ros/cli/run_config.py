@@ -11,6 +11,7 @@ from saferl_ros.env.junction import Junction
 from saferl_ros.evaluate.gate import GateConfig
 from saferl_ros.evaluate.judge import EvaluateConfig
 from saferl_ros.record.recorder import RecordConfig
+from saferl_ros.scenario.demand import count_departures
 from saferl_ros.scenario.spec import load_scenario
 from saferl_ros.train.config import TrainConfig
 
@@ -33,11 +34,16 @@ class RunConfig(BaseModel):
     gate: GateConfig = GateConfig()
 
     def load_junction(self) -> Junction:
-        """Return the junction of this run."""
+        """
+        Return the junction of this run.
+
+        :raises ScenarioError: if it cannot be used, or nothing departs within its time.
+        """
         scenario = load_scenario(
             self.scenario,
             routes=self.routes,
             junction_id=self.junction,
             horizon_s=self.horizon_s,
         )
+        count_departures(scenario)
         return Junction.derive(scenario, clearance=self.clearance, observation=self.observation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import json
 from pathlib import Path
 from typing import Any
@@ -62,4 +62,6 @@ def write_json(data: Any, path: Path) -> None:
         partial.write_text(json.dumps(data, indent=1) + '\n', encoding='utf-8')
         partial.replace(path)
     except OSError as error:
+        with suppress(OSError):  # the folder itself may be what cannot be written
+            partial.unlink(missing_ok=True)
         raise cannot_write(path, error) from error

@@ -6,9 +6,16 @@ import argparse
 from pathlib import Path
 import sys
 
-from saferl_ros.cli.arguments import add_command, add_jobs, add_json, positive, Subparsers
+from saferl_ros.cli.arguments import (
+    add_command,
+    add_jobs,
+    add_json,
+    positive,
+    require,
+    Subparsers,
+)
 from saferl_ros.cli.screen import print_json, progress_bar
-from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.cli.yaml_file import build_model, read_yaml
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.io import cannot_write, read_record
 from saferl_ros.errors import ConfigError
@@ -42,6 +49,7 @@ def main(options: argparse.Namespace) -> int:
     from saferl_ros.bundle.produce import train_all
     from saferl_ros.train.library import check_device, load_d3rlpy
 
+    require('train', 'torch', 'd3rlpy', 'onnx', 'tensorboard')
     record = read_record(options.record)
     load_d3rlpy()
     check_device(options.device)
@@ -59,16 +67,13 @@ def main(options: argparse.Namespace) -> int:
     data = {**config.model_dump(), **changes}
     if options.steps:
         data['cql']['steps'] = options.steps
-    try:
-        config = TrainConfig(**data)
-    except ValueError as error:
-        raise ConfigError(' '.join(str(error).split())) from error
-    for warning in quality(record)['warnings']:
-        print(f'note: {warning}', file=sys.stderr)
+    config = build_model(TrainConfig, data, 'the options')
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(options.output, error) from error
+    for warning in quality(record)['warnings']:
+        print(f'note: {warning}', file=sys.stderr)
     with progress_bar('training') as progress:
         bundles = train_all(
             options.record,

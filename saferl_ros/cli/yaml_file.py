@@ -23,18 +23,33 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
     try:
         data = yaml.safe_load(path.read_text(encoding='utf-8'))
     except OSError as error:
-        raise ConfigError(f"configuration '{path}' cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"configuration '{path}' cannot be read: {error.strerror}; check the path"
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not even text
         reason = ' '.join(str(error).split())
         raise ConfigError(f"configuration '{path}' is not valid YAML: {reason}") from error
     if data is None:
         data = {}
     if not isinstance(data, dict):
-        raise ConfigError(f"configuration '{path}' must hold keys and values at its top level")
+        raise ConfigError(
+            f"configuration '{path}' must hold keys and values at its top level, as in "
+            f"'{next(iter(model.model_fields))}: …'"
+        )
+    return build_model(model, data, f"configuration '{path}'")
+
+
+def build_model(model: type[Model], data: dict[str, Any], source: str) -> Model:
+    """
+    Return the model of this data.
+
+    :param source: where the data stand, for the message.
+    :raises ConfigError: naming the key, its value and what is allowed.
+    """
     try:
-        return model(**data)
+        return model.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"configuration '{path}': {_explain(error, model)}") from error
+        raise ConfigError(f'{source}: {_explain(error, model)}') from error
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:
@@ -47,8 +62,13 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
             near = get_close_matches(location[-1], known, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else f'; known are {", ".join(known)}'
             parts.append(f"unknown key '{key}'{hint}")
+        elif item['type'] == 'missing':
+            parts.append(f"key '{key}' is missing")
         else:
-            parts.append(f"key '{key}': {item['msg'].lower()}, found {item['input']!r}")
+            message = item['msg'].removeprefix('Value error, ')
+            parts.append(
+                f"key '{key}': {message[:1].lower()}{message[1:]}, found {item['input']!r}"
+            )
     return '; '.join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def drive(
     while not simulation.is_over:
         signal = simulation.signal_view()
         moment = Moment(
-            signal=signal, observe=lambda s=signal: simulation.observe(s), lane_veh=lane_veh
+            signal=signal, observe=partial(simulation.observe, signal), lane_veh=lane_veh
         )
         decision = controller.decide(moment)
         outcome = simulation.apply(decision.stage, decision.hold_s)

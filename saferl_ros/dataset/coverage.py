@@ -21,8 +21,8 @@ def quality(record: Record) -> dict[str, Any]:
     """
     Return the quality report of a record as JSON-ready data.
 
-    ``price`` is the mean delay of recorded hours over that of the own plan on the same demands with
-    the same clearances. ``effective_size`` is Kish's size of the sample once every decision
+    ``price`` is the mean delay of recorded hours over that of the own plan on the same demands
+    with the same clearances. ``effective_size`` is Kish's size of the sample once every decision
     weighs 1 / its behaviour probability: how many equally likely decisions it is worth.
 
     :raises DatasetError: if the record holds no behaviour.
@@ -76,7 +76,7 @@ def quality(record: Record) -> dict[str, Any]:
 
 
 def price(record: Record) -> dict[str, float] | None:
-    """Return the price of the data with its interval, ``None`` if the own plan was not recorded."""
+    """Return the price of the data with its interval, ``None`` without hours of the own plan."""
     own = {e.demand['seed']: e.metrics['delay_s'] for e in record.own_plan()}
     pairs = [
         (e.metrics['delay_s'], own[e.demand['seed']])

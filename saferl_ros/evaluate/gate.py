@@ -19,7 +19,9 @@ class GateConfig(BaseModel):
     max_delay_over_actuated: float = Field(default=1.0, gt=0)
     max_delay_over_max_pressure: float = Field(default=1.0, gt=0)
     max_wait_s: float = Field(default=300.0, gt=0)
-    max_extra_collisions: float = Field(default=0.0, ge=0)  # over the own plan, all demands
+    max_extra_collisions: float = Field(default=0.0, ge=0)  # over net_plan, all demands
+    max_extra_teleports: float = Field(default=0.0, ge=0)  # over net_plan, all demands
+    max_extra_not_inserted: float = Field(default=0.0, ge=0)  # vehicles that never got in, alike
     max_monitor_faults: int = Field(default=0, ge=0)
     max_starved: int = Field(default=0, ge=0)
 
@@ -73,25 +75,22 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
             f'a vehicle stood for up to {longest_s:.0f} s, allowed are {config.max_wait_s:.0f} s',
         )
     )
-    extra = sum(own['collisions']['per_seed']) - sum(
-        controllers['net_plan']['collisions']['per_seed']
-    )
-    checks.append(
-        _check(
-            'collisions',
-            extra,
-            config.max_extra_collisions,
-            f'{extra:+.0f} collisions against the own plan over all demands, allowed are '
-            f'{config.max_extra_collisions:+.0f}',
-        )
-    )
     for metric, limit, words in (
+        ('collisions', config.max_extra_collisions, 'collisions'),
+        ('teleports', config.max_extra_teleports, 'vehicles that SUMO took out of a jam'),
+        ('not_inserted_veh', config.max_extra_not_inserted, 'vehicles that never got in'),
+    ):
+        theirs = sum(controllers['net_plan'][metric]['per_seed'])
+        extra = sum(own[metric]['per_seed']) - theirs
+        text = f'{extra:+.0f} {words} against net_plan, allowed are {limit:+.0f}'
+        checks.append(_check(metric.removesuffix('_veh').replace('_', ' '), extra, limit, text))
+    for metric, most, words in (
         ('monitor_faults', config.max_monitor_faults, 'faults found by the conflict monitor'),
         ('starved', config.max_starved, 'movements that waited longer than the maximum red'),
     ):
         count = sum(own[metric]['per_seed'])
-        text = f'{count:.0f} {words}, allowed are {limit}'
-        checks.append(_check(metric.replace('_', ' '), count, float(limit), text))
+        text = f'{count:.0f} {words}, allowed are {most}'
+        checks.append(_check(metric.replace('_', ' '), count, float(most), text))
     return checks
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+import tempfile
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -34,7 +36,8 @@ def record_episode(task: RecordTask) -> None:
     """
     Run one episode in this process and save it.
 
-    :raises SimulationError: if the conflict monitor reports a fault: nothing unsafe is recorded.
+    :raises SimulationError: if the conflict monitor reports a fault (nothing unsafe is recorded),
+        or SUMO could not write its outputs.
     """
     simulation = JunctionSimulation(
         task.junction,
@@ -58,6 +61,11 @@ def record_episode(task: RecordTask) -> None:
         vetoes = drive(simulation, controller, note)
         last = simulation.signal_view()
         result = finish(simulation, vetoes=vetoes, n_decisions=len(rows))
+    except ElementTree.ParseError as error:
+        raise SimulationError(
+            f'the trip files that SUMO wrote are cut short ({error}); free some room in '
+            f"'{tempfile.gettempdir()}' and start the same recording again"
+        ) from error
     finally:
         simulation.close()
     if result.monitor_faults:

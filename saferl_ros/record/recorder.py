@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 import json
 from pathlib import Path
 import shutil
@@ -118,6 +119,9 @@ def record(
         )
     except OSError as error:
         raise cannot_write(path, error) from error
+    finally:
+        if not any(parts.glob('*.npz')):  # nothing to go on from
+            shutil.rmtree(parts, ignore_errors=True)
     write_record(result, path)
     shutil.rmtree(parts)
     return result
@@ -127,15 +131,20 @@ def _open_parts(parts: Path, manifest: dict[str, Any]) -> None:
     """Make the folder for finished episodes, or check that it belongs to this recording."""
     marker = parts / 'manifest.json'
     text = json.dumps(manifest, indent=1, sort_keys=True)
+    partial = marker.with_suffix('.writing')
     try:
-        if marker.exists():
-            if marker.read_text(encoding='utf-8') != text:
+        if any(parts.glob('*.npz')):
+            if not marker.exists() or marker.read_text(encoding='utf-8') != text:
                 raise UsageError(
                     f"'{parts}' holds an interrupted recording with other settings; remove it, "
                     'finish it with its own settings, or choose another output'
                 )
             return
         parts.mkdir(parents=True, exist_ok=True)
-        marker.write_text(text, encoding='utf-8')
+        partial.write_text(text, encoding='utf-8')
+        partial.replace(marker)
     except OSError as error:
+        with suppress(OSError):  # leave nothing half made; the folder may hold other things
+            partial.unlink(missing_ok=True)
+            parts.rmdir()
         raise cannot_write(parts, error) from error

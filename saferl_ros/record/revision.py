@@ -18,4 +18,4 @@ def git_revision() -> str:
         )
     except OSError:  # no git on this machine
         return 'unknown'
-    return found.stdout.strip() or 'unknown'
+    return found.stdout.strip() if found.returncode == 0 else 'unknown'

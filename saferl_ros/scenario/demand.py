@@ -23,7 +23,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from saferl_ros.errors import ScenarioError
-from saferl_ros.scenario.spec import parse_time_s, Scenario
+from saferl_ros.scenario.spec import parse_time_s, read_xml, Scenario
 
 _VEHICLES = ('vehicle', 'trip', 'flow')
 _PERSONS = ('person', 'personFlow', 'container', 'containerFlow')
@@ -103,11 +103,7 @@ class _Demand:
 def _read(route_files: tuple[Path, ...]) -> _Demand:
     definitions, vehicles, others = [], [], []
     for path in route_files:
-        try:
-            root = ElementTree.parse(path).getroot()
-        except ElementTree.ParseError as error:
-            raise ScenarioError(f"route file '{path}' is not valid XML: {error}") from error
-        for element in root:
+        for element in read_xml(path, 'route'):
             if element.tag in _VEHICLES:
                 vehicles.append(element)
             elif element.tag in _PERSONS:
@@ -128,8 +124,8 @@ def count_departures(scenario: Scenario) -> int:
     if n == 0:
         files = ', '.join(path.name for path in scenario.route_files)
         raise ScenarioError(
-            f"scenario '{scenario.name}': none of the {len(demand.vehicles)} departures in {files} "
-            f'lies within {scenario.begin_s:g} to {scenario.end_s:g} s; '
+            f"scenario '{scenario.name}': none of the {len(demand.vehicles)} departures in "
+            f'{files} lies within {scenario.begin_s:g} to {scenario.end_s:g} s; '
             'check begin and end of the scenario'
         )
     return n

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+import gzip
+import math
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -29,10 +31,10 @@ class Scenario:
     junction_id: str | None = None
 
     def __post_init__(self) -> None:
-        if self.end_s <= self.begin_s:
+        if not (math.isfinite(self.begin_s) and self.begin_s < self.end_s < math.inf):
             raise ScenarioError(
                 f"scenario '{self.name}': end {self.end_s:g} s must be after begin "
-                f'{self.begin_s:g} s'
+                f'{self.begin_s:g} s, and both must be finite'
             )
         if not self.step_s > 0:
             raise ScenarioError(
@@ -91,9 +93,9 @@ def load_scenario(
         )
     else:
         near = get_close_matches(name, CATALOGUE, n=3, cutoff=0.4)
-        hint = f'; did you mean {" or ".join(near)}?' if near else ''
+        hint = f'did you mean {" or ".join(near)}? ' if near else ''
         raise ScenarioError(
-            f"unknown scenario '{name}'{hint} "
+            f"unknown scenario '{name}'; {hint}"
             "'saferl scenarios' lists the built-in ones; a .sumocfg or a .net.xml with --routes "
             'is taken too'
         )
@@ -104,7 +106,10 @@ def load_scenario(
         scenario = replace(scenario, end_s=scenario.begin_s + horizon_s)
     for path in (scenario.net_file, *scenario.route_files, *scenario.additional_files):
         if not path.is_file():
-            raise ScenarioError(f"scenario '{scenario.name}': file '{path}' does not exist")
+            raise ScenarioError(
+                f"scenario '{scenario.name}': file '{path}' does not exist; correct the path or "
+                'put the file there'
+            )
     if not scenario.route_files:
         raise ScenarioError(f"scenario '{scenario.name}' has no route file; add --routes FILE")
     return scenario
@@ -122,12 +127,7 @@ def _built_in(name: str) -> Scenario:
 
 
 def _from_sumocfg(path: Path) -> Scenario:
-    try:
-        root = ElementTree.parse(path).getroot()
-    except OSError as error:
-        raise ScenarioError(f"'{path}' cannot be read: {error.strerror}") from error
-    except ElementTree.ParseError as error:
-        raise ScenarioError(f"'{path}' is not valid XML: {error}") from error
+    root = read_xml(path, 'configuration')
     values = {element.tag: element.get('value', element.get('v', '')) for element in root.iter()}
 
     def files(*tags: str) -> tuple[Path, ...]:
@@ -153,6 +153,27 @@ def _from_sumocfg(path: Path) -> Scenario:
         step_s=number(1.0, 'step-length'),
         time_to_teleport_s=number(300.0, 'time-to-teleport'),
     )
+
+
+def read_xml(path: Path, what: str) -> ElementTree.Element:
+    """
+    Return the root of an XML file, which may be packed as ``.gz``.
+
+    :param what: what the file should be, for the message.
+    :raises ScenarioError: if it cannot be read or is no XML.
+    """
+    try:
+        with gzip.open(path) if path.suffix == '.gz' else path.open('rb') as file:
+            return ElementTree.parse(file).getroot()
+    except (OSError, EOFError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise ScenarioError(
+            f"{what} file '{path}' cannot be read: {reason}; check the path"
+        ) from error
+    except ElementTree.ParseError as error:
+        raise ScenarioError(
+            f"{what} file '{path}' is not valid XML, it is damaged or cut short: {error}"
+        ) from error
 
 
 def parse_time_s(text: str) -> float:

@@ -19,7 +19,7 @@ from saferl_ros.signals.plan import (
     Stage,
     TURN_DIRECTIONS,
 )
-from saferl_ros.sumo.network import Network, Program
+from saferl_ros.sumo.network import Connection, Network, Program
 
 RESCO_YELLOW_S = 3.0  # RESCO's map configuration for all maps but one
 RESCO_ARTERIAL_YELLOW_S = 2.0  # the same file, arterial4x4
@@ -56,7 +56,10 @@ def pick_junction(network: Network, junction_id: str | None) -> str:
     usable = signal_ids(network)
     signalised = [tls_id for tls_id in network.programs if network.signalised(tls_id)]
     if not signalised:
-        raise ScenarioError(f"network '{network.path.name}' has no traffic signal to control")
+        raise ScenarioError(
+            f"network '{network.path.name}' has no traffic signal to control; give a network "
+            'whose junctions have signal programs'
+        )
     if junction_id is None:
         if not usable:
             raise ScenarioError(
@@ -150,7 +153,7 @@ def derive_plan(
 
 
 def _green_phases(program: Program) -> list[int]:
-    """Return the phases that are stages: some green and no yellow, each lamp string once in a row."""
+    """Return the phases that are stages: some green and no yellow."""
     return [
         n
         for n, phase in enumerate(program.phases)
@@ -161,13 +164,12 @@ def _green_phases(program: Program) -> list[int]:
 
 
 def _links(network: Network, junction_id: str, n_lamps: int) -> tuple[Link, ...]:
-    by_index = {}
+    by_index: dict[int, Connection] = {}
     for connection in network.signalised(junction_id):
         by_index.setdefault(connection.link_index or 0, connection)
     links = []
     for index in range(max([n_lamps, *(i + 1 for i in by_index)])):
-        connection = by_index.get(index)
-        if connection is None:  # a lamp that nothing obeys
+        if index not in by_index:  # a lamp that nothing obeys
             links.append(
                 Link(
                     index=index,
@@ -179,6 +181,7 @@ def _links(network: Network, junction_id: str, n_lamps: int) -> tuple[Link, ...]
                 )
             )
             continue
+        connection = by_index[index]
         is_crossing = connection.from_lane.startswith(':')
         links.append(
             Link(

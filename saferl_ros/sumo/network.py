@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from saferl_ros.errors import ScenarioError
+from saferl_ros.scenario.spec import read_xml
 
 Point = tuple[float, float]
 
@@ -119,14 +120,21 @@ def read_network(path: Path) -> Network:
 
     :raises ScenarioError: if the file is missing or is no SUMO network.
     """
-    try:
-        root = ElementTree.parse(path).getroot()
-    except OSError as error:
-        raise ScenarioError(f"network file '{path}' cannot be read: {error.strerror}") from error
-    except ElementTree.ParseError as error:
-        raise ScenarioError(f"network file '{path}' is not valid XML: {error}") from error
+    root = read_xml(path, 'network')
     if root.tag != 'net':
-        raise ScenarioError(f"'{path}' is not a SUMO network: its root is <{root.tag}>, not <net>")
+        raise ScenarioError(
+            f"'{path}' is not a SUMO network: its root is <{root.tag}>, not <net>; give a .net.xml"
+        )
+    try:
+        return _read_root(root, path)
+    except (IndexError, KeyError, ValueError) as error:
+        raise ScenarioError(
+            f"network file '{path}' holds a value that cannot be understood: {error}; make it "
+            'again with netconvert'
+        ) from error
+
+
+def _read_root(root: ElementTree.Element, path: Path) -> Network:
     lanes = {
         lane.get('id', ''): Lane(
             lane_id=lane.get('id', ''),

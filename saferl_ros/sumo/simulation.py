@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+import os
 from pathlib import Path
+import sys
 import tempfile
 from typing import Any, ClassVar
 
@@ -23,6 +27,22 @@ class SimulationOptions:
     outputs: bool = False  # write trip and statistics files, for metrics
     extra: tuple[str, ...] = ()  # further SUMO options
     additional: dict[str, str] = field(default_factory=dict)  # name to text of additional files
+
+
+@contextmanager
+def _caught_stderr(lines: list[str]) -> Iterator[None]:
+    """Take the lines that SUMO's C++ writes to stderr, where Python cannot see them."""
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+            caught.seek(0)
+            lines += caught.read().decode(errors='replace').splitlines()
 
 
 class Simulation:
@@ -60,9 +80,11 @@ class Simulation:
         if options.attach_port is None:
             command = self._command()
         use_traci = options.backend == 'traci' or options.gui or options.attach_port is not None
+        library = load_library('traci' if use_traci else 'libsumo')
+        said: list[str] = []
         try:
             if use_traci:
-                traci = load_library('traci')
+                traci = library
                 Simulation._n_connections += 1
                 label = f'saferl{Simulation._n_connections}'
                 if options.attach_port is not None:
@@ -71,15 +93,16 @@ class Simulation:
                     traci.start(command, label=label, numRetries=20)
                 self.api = traci.getConnection(label)
             else:
-                libsumo = load_library('libsumo')
-                libsumo.start(command)
-                self.api = libsumo
+                with _caught_stderr(said):
+                    library.start(command)
+                self.api = library
         except Exception as error:  # libsumo and traci raise types of their own
             self._folder.cleanup()
             raise SimulationError(
-                f"SUMO did not start on scenario '{self.scenario.name}': {error}; "
-                "run 'sumo -c' on it by hand to see more"
+                f"SUMO did not start on scenario '{self.scenario.name}': "
+                f"{' '.join([*said, str(error)])}; run 'sumo' on its files by hand to see more"
             ) from error
+        sys.stderr.writelines(f'{line}\n' for line in said)
 
     @property
     def folder(self) -> Path:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import redirect_stderr
 import io
 import os
-from types import ModuleType
 from typing import Any
 
 from saferl_ros.errors import MissingExtraError, UsageError
 
 
-def load_d3rlpy() -> ModuleType:
+def load_d3rlpy() -> Any:
     """
     Import d3rlpy quietly: the ``gym`` it pulls in prints a notice that concerns nobody here.
 

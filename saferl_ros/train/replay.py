@@ -57,8 +57,8 @@ def make_transitions(
         actions=np.concatenate([e.applied_stage for e in episodes]),
         rewards=np.concatenate([e.reward for e in episodes]) * np.float32(scale),
         next_observations=np.concatenate([e.observations[1:] for e in episodes]),
-        intervals=np.concatenate([e.elapsed_s for e in episodes]) / np.float32(decision_s),
-        weights=np.clip(1.0 / np.maximum(probabilities, 1e-6), 1.0, max_weight),
+        intervals=(np.concatenate([e.elapsed_s for e in episodes]) / decision_s).astype(np.float32),
+        weights=np.clip(1.0 / np.maximum(probabilities, 1e-6), 1.0, max_weight).astype(np.float32),
     )
     for name in ('observations', 'rewards', 'next_observations', 'intervals'):
         if not np.isfinite(getattr(transitions, name)).all():
@@ -123,7 +123,8 @@ def to_replay_buffer(record: Record) -> Any:
         )
         for e in record.behaviour()
     ]
-    return d3rlpy.dataset.create_infinite_replay_buffer(
+    return d3rlpy.dataset.ReplayBuffer(
+        d3rlpy.dataset.InfiniteBuffer(),
         episodes=episodes,
         action_space=d3rlpy.constants.ActionSpace.DISCRETE,
         action_size=record.plan.n_stages,

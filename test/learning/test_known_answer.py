@@ -1,0 +1,212 @@
+"""A junction with a known best stage: what learns must find it, from fixed-time data alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from saferl_ros.bundle.export import export_bundle
+from saferl_ros.bundle.load import load_bundle
+from saferl_ros.dataset.schema import Episode, Record
+from saferl_ros.observation import LaneDetector, make_spec
+from saferl_ros.signals import Link, ProgramInterval, SignalPlan, Stage
+from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, TrainConfig
+from saferl_ros.train.learner import train_algorithm
+from saferl_ros.train.replay import make_transitions, to_replay_buffer
+
+pytestmark = pytest.mark.slow
+
+CONFIG = TrainConfig(
+    cql=QLearningConfig(steps=1500, hidden_units=(32,), learning_rate=2e-3, gamma=0.9,
+                        target_update_interval=100),
+    bc=CloningConfig(steps=1000, hidden_units=(32,)),
+    fqe=FqeConfig(steps=300, times=1),
+)  # fmt: skip
+
+
+def two_way_plan() -> SignalPlan:
+    links = tuple(
+        Link(
+            index=n,
+            from_lane=f'in{n}_0',
+            to_lane=f'out{n}_0',
+            direction='s',
+            speed_mps=13.9,
+            crossing_m=20.0,
+        )
+        for n in range(2)
+    )
+    crossing = ((False, True), (True, False))
+    return SignalPlan(
+        junction_id='known',
+        clearance='legal',
+        links=links,
+        stages=(
+            Stage(lamps='Gr', min_green_s=5.0, max_green_s=60.0),
+            Stage(lamps='rG', min_green_s=5.0, max_green_s=60.0),
+        ),
+        foes=crossing,
+        yields=crossing,
+        min_yellow_s=(3.0, 3.0),
+        min_all_red_s=(1.0, 1.0),
+        yellow_s=((0.0, 3.0), (3.0, 0.0)),
+        all_red_s=((0.0, 1.0), (1.0, 0.0)),
+        max_red_s=240.0,
+        program=(
+            ProgramInterval(stage_index=0, green_s=10.0),
+            ProgramInterval(stage_index=1, green_s=10.0),
+        ),
+        offset_s=0.0,
+        protected_turn_clears=True,
+    )
+
+
+def record(n_episodes: int = 20, n_steps: int = 200) -> tuple[Record, int]:
+    """
+    Traffic waits before one of two legs; serving it earns -1, the other leg -2.
+
+    The leg changes by itself, so the best stage is always the one with the queue. Behaviour
+    alternates blindly, keeping a stage with probability 0.5.
+    """
+    plan = two_way_plan()
+    lanes = tuple(
+        LaneDetector(lane_id=f'in{n}_0', length_m=100.0, lane_length_m=200.0) for n in range(2)
+    )
+    spec = make_spec('detector', n_stages=2, max_green_s=60.0, lanes=lanes, approaches=())
+    names = [feature.name for feature in spec.features()]
+    queue = [names.index('in0_0_queue'), names.index('in1_0_queue')]
+    rng = np.random.default_rng(0)
+    episodes = []
+    for n in range(n_episodes):
+        waiting = rng.integers(0, 2, n_steps + 1)
+        family = 'net' if n % 4 == 0 else 'leadlag'
+        if family == 'net':
+            actions = np.arange(n_steps) // 2 % 2  # the own plan: two decisions each
+        else:
+            actions = rng.integers(0, 2, n_steps)
+        stage = np.concatenate([[0], actions])
+        observations = np.zeros((n_steps + 1, spec.size), dtype=np.float32)
+        observations[np.arange(n_steps + 1), stage] = 1.0
+        observations[np.arange(n_steps + 1), np.take(queue, waiting)] = 1.0
+        elapsed = np.zeros(n_steps + 1)
+        for t in range(1, n_steps + 1):
+            elapsed[t] = elapsed[t - 1] + 5 if stage[t] == stage[t - 1] else 5
+        observations[:, 2] = elapsed / 60
+        right = actions == waiting[:-1]
+        episodes.append(
+            Episode(
+                observations=observations,
+                legal=np.ones((n_steps + 1, 2), dtype=bool),
+                stage=stage,
+                green_elapsed_s=elapsed.astype(np.float32),
+                requested_stage=actions,
+                applied_stage=actions,
+                behaviour_prob=np.full(n_steps, 0.5, dtype=np.float32),
+                reward=np.where(right, -1.0, -2.0).astype(np.float32),
+                elapsed_s=np.full(n_steps, 5.0, dtype=np.float32),
+                cost=np.zeros((n_steps, 5), dtype=np.float32),
+                family=family,
+                demand={'seed': n, 'scale': 1.0},
+                metrics={'delay_s': 1.0},
+            )
+        )
+    manifest = {'family': {'plans': 'leadlag'}, 'scenario': {'name': 'known'}}
+    return Record(manifest=manifest, plan=plan, spec=spec, episodes=episodes), queue[1]
+
+
+@pytest.mark.parametrize('name', ['cql', 'dqn'])
+def test_q_learning_serves_the_leg_with_the_queue(tmp_path, name):
+    data, _ = record()
+    training = train_algorithm(data, name, CONFIG, 1, tmp_path / 'log')
+    states = np.concatenate([e.observations[:-1] for e in data.behaviour()])
+    queue_1 = states[:, [f.name for f in data.spec.features()].index('in1_0_queue')]
+    right = training.algorithm.predict(states) == queue_1
+    assert right.mean() > 0.99
+
+
+def test_behaviour_cloning_reproduces_the_own_plan(tmp_path):
+    data, _ = record()
+    training = train_algorithm(data, 'bc', CONFIG, 1, tmp_path / 'log')
+    own = data.own_plan()
+    states = np.concatenate([e.observations[2:-1] for e in own])
+    actions = np.concatenate([e.applied_stage[2:] for e in own])
+    assert (training.algorithm.predict(states) == actions).mean() > 0.99
+
+
+def test_the_same_seed_learns_the_same_policy(tmp_path):
+    data, _ = record(8, 100)
+    config = CONFIG.model_copy(update={'cql': CONFIG.cql.model_copy(update={'steps': 600})})
+    states = data.episodes[1].observations
+    values = [
+        train_algorithm(data, 'cql', config, seed, tmp_path / str(n)).algorithm.predict_value(
+            states, np.zeros(len(states), dtype=np.int64)
+        )
+        for n, seed in enumerate((1, 1, 2))
+    ]
+    np.testing.assert_array_equal(values[0], values[1])
+    assert not np.array_equal(values[0], values[2])
+
+
+@pytest.mark.parametrize('averaging', [0.0, 0.99])
+def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, averaging):
+    data, _ = record(8, 100)
+
+    def config(steps: int) -> TrainConfig:
+        cql = CONFIG.cql.model_copy(update={'steps': steps, 'averaging': averaging})
+        return CONFIG.model_copy(update={'cql': cql, 'fqe': FqeConfig(steps=0)})
+
+    states = data.episodes[1].observations
+    zeros = np.zeros(len(states), dtype=np.int64)
+    whole = train_algorithm(data, 'cql', config(1000), 1, tmp_path / 'whole')
+    train_algorithm(data, 'cql', config(500), 1, tmp_path / 'parts')
+    resumed = train_algorithm(data, 'cql', config(1000), 1, tmp_path / 'parts')
+    np.testing.assert_allclose(
+        resumed.algorithm.predict_value(states, zeros),
+        whole.algorithm.predict_value(states, zeros),
+        rtol=1e-5,
+    )
+    assert [row['step'] for row in resumed.log] == [row['step'] for row in whole.log]
+
+
+@pytest.mark.parametrize(
+    ('name', 'n_critics', 'n_quantiles'), [('cql', 1, 0), ('cql', 2, 0), ('cql', 1, 8), ('bc', 1, 0)]
+)
+def test_the_exported_bundle_computes_what_torch_computes(tmp_path, name, n_critics, n_quantiles):
+    data, _ = record(4, 60)
+    cql = CONFIG.cql.model_copy(
+        update={'steps': 20, 'n_critics': n_critics, 'n_quantiles': n_quantiles}
+    )
+    config = CONFIG.model_copy(
+        update={'cql': cql, 'bc': CloningConfig(steps=20), 'fqe': FqeConfig(steps=0)}
+    )
+    training = train_algorithm(data, name, config, 1, tmp_path / 'log')
+    export_bundle(training, data, config, tmp_path / name, dataset_sha256='0' * 64)
+    bundle = load_bundle(tmp_path / name)
+    states = data.episodes[0].observations
+    best = [bundle.decide(state, np.array([True, True])) for state in states]
+    np.testing.assert_array_equal(best, training.algorithm.predict(states))
+
+
+def test_the_replay_buffer_states_the_plans_number_of_actions():
+    data, _ = record(4, 60)
+    one_sided = [
+        replace(e, applied_stage=np.zeros_like(e.applied_stage)) for e in data.episodes
+    ]
+    buffer = to_replay_buffer(replace(data, episodes=one_sided))
+    assert buffer.dataset_info.action_size == 2
+    assert buffer.transition_count > 0
+
+
+def test_transitions_discount_by_time_and_weigh_by_probability():
+    data, _ = record(4, 60)
+    episode = replace(
+        data.episodes[1],
+        elapsed_s=np.full(60, 11.0, dtype=np.float32),
+        behaviour_prob=np.full(60, 0.01, dtype=np.float32),
+    )
+    transitions = make_transitions([episode], scale=0.5, decision_s=5.0, max_weight=20.0)
+    assert transitions.intervals[0] == pytest.approx(2.2)
+    assert transitions.weights[0] == 20.0
+    assert transitions.rewards[0] == episode.reward[0] * 0.5
