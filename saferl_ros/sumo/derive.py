@@ -28,13 +28,20 @@ Matrix = tuple[tuple[bool, ...], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanLimits:
-    """Bounds that the network does not state; the defaults are ordinary practice."""
+    """
+    Bounds for what the network does not state; the defaults are ordinary practice.
+
+    Greens that no plan ever showed are where a learned policy is most likely to be wrong, so the
+    maximum is near what plans show: a stage's stated ``maxDur``, else 60 s, and never less than
+    the green it has in the program.
+    """
 
     min_green_s: float = 5.0
-    max_green_s: float = 120.0
-    max_red_s: float = 240.0
+    max_green_s: float | None = None  # set, it holds for every stage
+    max_red_s: float = 150.0  # raised where a junction cannot serve everybody in that time
 
 
+DEFAULT_MAX_GREEN_S = 60.0
 DEFAULT_LIMITS = PlanLimits()
 
 
@@ -233,8 +240,14 @@ def _stages(
         lamps = mend_lamps(program.phases[phase].lamps.ljust(len(links), 'r'), links, foes, yields)
         if lamps not in known:
             known[lamps] = len(stages)
+            stated = program.phases[phase]
+            longest_s = limits.max_green_s or stated.max_green_s or DEFAULT_MAX_GREEN_S
             stages.append(
-                Stage(lamps=lamps, min_green_s=limits.min_green_s, max_green_s=limits.max_green_s)
+                Stage(
+                    lamps=lamps,
+                    min_green_s=limits.min_green_s,
+                    max_green_s=max(longest_s, stated.duration_s),
+                )
             )
         stage_of_phase[phase] = known[lamps]
     return tuple(stages), stage_of_phase

@@ -42,7 +42,7 @@ class ProgramPhase:
 
     duration_s: float
     lamps: str
-    next_phases: tuple[int, ...] = ()
+    max_green_s: float | None = None  # maxDur, if stated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +196,7 @@ def _programs(root: ElementTree.Element) -> dict[str, Program]:
             ProgramPhase(
                 duration_s=float(phase.get('duration', 0)),
                 lamps=phase.get('state', '').replace('Y', 'y').replace('R', 'r'),
-                next_phases=tuple(int(n) for n in phase.get('next', '').split()),
+                max_green_s=float(phase.get('maxDur', 0)) or None,
             )
             for phase in logic.iter('phase')
         )
