@@ -21,7 +21,14 @@ TRAIN = ['torch>=2.4', 'd3rlpy==2.8.1', 'onnx>=1.16', 'h5py>=3.10', 'tensorboard
 REPORT = ['plotly>=6', 'jinja2>=3.1', 'h5py>=3.10']
 ROS = ['ros-jazzy-rclpy==7.1.6; sys_platform == "linux"']
 MINARI = ['minari>=0.5']
-DEV = ['pytest>=8', 'hypothesis>=6.100', 'ruff==0.17.6', 'mypy==2.4.1', 'types-PyYAML']
+DEV = [
+    'pytest>=8',
+    'hypothesis>=6.100',
+    'selenium>=4',
+    'ruff==0.17.6',
+    'mypy==2.4.1',
+    'types-PyYAML',
+]
 
 
 def folder(name: str) -> list[tuple[str, list[str]]]:

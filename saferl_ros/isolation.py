@@ -146,7 +146,7 @@ def _serve(fd: int) -> None:
                 name, args, kwargs = request
                 result = getattr(target, name)(*args, **kwargs)
             answer = (True, result)
-        except Exception as error:  # it is raised again on the other side
+        except Exception as error:  # noqa: BLE001 - it is raised again on the other side
             answer = (False, error)
         connection.send_bytes(cloudpickle.dumps(answer))
     if hasattr(target, 'close'):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from saferl_ros.observation import ObservationSpec
 from saferl_ros.signals import SignalPlan
@@ -48,13 +48,17 @@ class Calls:
         """Whether any detector may bring a new call."""
         return bool(self._open)
 
-    def read(self, is_occupied: Callable[[int], bool]) -> None:
+    def read(self, detectors: Sequence[tuple[Callable[[str], int], str]]) -> None:
         """
         Read the detectors that may bring a new call.
 
-        :param is_occupied: whether there is a vehicle on the detector of a lane, by its index.
+        :param detectors: for each lane the getter of its vehicle count and its detector's name.
         """
-        arrived = [lane for lane in self._open if is_occupied(lane)]
+        arrived = []
+        for lane in self._open:  # every second of every episode: no call that can be saved
+            count_veh, detector = detectors[lane]
+            if count_veh(detector):
+                arrived.append(lane)
         if not arrived:
             return
         self._open = [lane for lane in self._open if lane not in arrived]

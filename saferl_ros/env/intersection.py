@@ -52,8 +52,9 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
     ``sumo_rl.ObservationFunction`` subclass is taken as it is.
 
     **Reward.** Minus the time lost on the approaches since the last decision [vehicle-seconds], or
-    one of sumo-rl's, or a callable written for sumo-rl. ``info['cost']`` counts unsafe events apart
-    from it (``env.cost``), ``info['elapsed_s']`` is how long the step lasted: discount by it.
+    one of sumo-rl's, or a callable written for sumo-rl. ``info['cost']`` counts unsafe events
+    apart from it (``env.cost``), ``info['elapsed_s']`` is how long the step lasted: discount by
+    it.
 
     **Start.** The scenario's begin, after the first minimum green. ``reset(seed=...)`` seeds SUMO
     and, with ``scale_range``, the demand; the same seed gives the same episode, always.
@@ -65,7 +66,8 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
     :param routes: route files for a ``.net.xml``.
     :param junction_id: the signal to control where a network has several.
     :param clearance: ``legal`` (default), ``net`` or ``resco``.
-    :param observation: ``detector``, ``ideal``, ``sumo_rl`` or an ``ObservationFunction`` subclass.
+    :param observation: ``detector``, ``ideal``, ``sumo_rl`` or a subclass of
+        ``sumo_rl.ObservationFunction``.
     :param reward: see above.
     :param decision_s: time between decisions while a stage is kept [s].
     :param fixed_interval: decide every ``decision_s`` whatever happens, as sumo-rl does.

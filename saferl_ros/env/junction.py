@@ -81,7 +81,7 @@ class JunctionSimulation:
     :param demand: the demand of this episode; ``None`` for the nominal one with seed 0.
     :param options: how to run SUMO.
     :param reward: a name of ``env.reward.REWARDS`` or a callable written for sumo-rl.
-    :param observation_class: a ``sumo_rl.ObservationFunction`` subclass to use instead of the spec.
+    :param observation_class: a ``sumo_rl.ObservationFunction`` subclass, instead of the spec.
     :param sample_traffic: keep queue and waits for judging.
     :param monitor_plan: rules for the monitor if not the junction's own plan.
     """
@@ -242,7 +242,7 @@ class JunctionSimulation:
         self.now_s += self._step_s
         self._reward.sample()
         if self._calls.is_open:
-            self._calls.read(self._reader.is_occupied)
+            self._calls.read(self._reader.counters)
         if self.sampler is not None:
             self.sampler.sample(self.now_s)
 
@@ -259,5 +259,5 @@ class JunctionSimulation:
                 self.sampler.sample(self.now_s)
 
     def close(self) -> None:
-        """End SUMO and remove its files; read the outputs between ``simulation.close()`` and this."""
+        """End SUMO and remove its files; read outputs between ``simulation.close()`` and this."""
         self.simulation.cleanup()

@@ -2,8 +2,8 @@
 Runs a bundle inside an unmodified ``sumo_rl.SumoEnvironment``.
 
 A second opinion from the field's own environment: another step loop, another code path to SUMO
-(TraCI), sumo-rl's yellow and no all-red. The policy sees the same features; only who steps SUMO and
-who switches the lamps differs.
+(TraCI), sumo-rl's yellow and no all-red. The policy sees the same features; only who steps
+SUMO and who switches the lamps differs.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class EvaluateConfig(BaseModel):
 
 
 def test_demands(config: EvaluateConfig) -> list[DemandVariation]:
-    """Return the demands to judge on: scales spread evenly over the range, then the nominal one."""
+    """Return the demands to judge on: scales spread over the range, then the nominal one."""
     scales = np.linspace(*config.scale_range, config.seeds) if config.seeds > 1 else [1.0]
     demands = [
         DemandVariation(
@@ -81,8 +81,8 @@ def evaluate(
     """
     Judge bundles beside the baselines and return the evaluation as JSON-ready data.
 
-    What is scored is what ships: the exported bundle behind the sequencer. All controllers meet the
-    same demands with the same seeds.
+    What is scored is what ships: the exported bundle behind the sequencer. All controllers meet
+    the same demands with the same seeds.
 
     :param bundles: controller name to bundle folder.
     :param family: the recorded family, judged as ``behaviour``.

@@ -60,7 +60,7 @@ def max_pressure_candidates() -> list[Contestant]:
 
 
 def plan_candidates(plan: SignalPlan) -> list[Contestant]:
-    """Return fixed plans around the own one: longer and shorter, tilted to either main movement."""
+    """Return fixed plans around the own one: longer, shorter, tilted to either main movement."""
     mains = [n for n, part in enumerate(plan.program) if part.green_s >= MAIN_GREEN_S]
     tilts = (-10.0, -5.0, 0.0, 5.0, 10.0) if len(mains) > 1 else (0.0,)
     candidates = []

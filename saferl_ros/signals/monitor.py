@@ -58,9 +58,12 @@ class ConflictMonitor:
         self._yellow_from = [''] * n_links  # the green that the running yellow ends
         self._red_since = [-_NEVER] * n_links
         self._called_at: list[int | None] = [None] * n_links
-        # links that keep green through a change may show the same lamps during its all-red
+        # links that keep green through a change may show the same lamps during its clearance
+        stages = range(len(plan.stages))
         self._max_green = max(stage.max_green_s for stage in plan.stages) + max(
-            max(row) for row in plan.all_red_s
+            plan.all_red_s[a][b] + (0.0 if plan.losing(a, b) else plan.yellow_s[a][b])
+            for a in stages
+            for b in stages
         )
         self._alarm_at = 0  # up to this tick a step only counts on while nothing changes
         self._long_green_at = _NEVER

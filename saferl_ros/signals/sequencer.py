@@ -163,7 +163,7 @@ class StageSequencer:
         """
         try:
             wanted = as_index(stage)  # type: ignore[arg-type]
-        except Exception:  # a request is data: whatever it does when looked at, it is refused
+        except Exception:  # noqa: BLE001 - whatever a request does when looked at, it is refused
             return RequestVerdict.MALFORMED
         if not 0 <= wanted < self.plan.n_stages:
             return RequestVerdict.OUT_OF_RANGE
@@ -181,8 +181,8 @@ class StageSequencer:
         """
         Advance one tick and return the lamps to show during it.
 
-        :param calls: which links have a vehicle waiting, shape ``(n_links,)``. A call is kept until
-            the link sees green. Without calls, every red link counts as called.
+        :param calls: which links have a vehicle waiting, shape ``(n_links,)``. A call is kept
+            until the link sees green. Without calls, every red link counts as called.
         :returns: lamp string in SUMO's letters, shape ``(n_links,)``.
         """
         if self._now < self._quiet_until and calls == self._last_calls:

@@ -163,7 +163,10 @@ class DetectorReader:
             near = [(api.lane, d) for _, d in near]
         ids = [d.lane_id if domain is api.lane else d.name for domain, d in near]
         domains = [domain for domain, _ in near]
-        self._count = [(x.getLastStepVehicleNumber, n) for x, n in zip(domains, ids, strict=True)]
+        # by lane: getter of the vehicle count, and the detector to ask for
+        self.counters = [
+            (x.getLastStepVehicleNumber, n) for x, n in zip(domains, ids, strict=True)
+        ]
         self._halting = [
             (x.getLastStepHaltingNumber, n) for x, n in zip(domains, ids, strict=True)
         ]
@@ -183,11 +186,6 @@ class DetectorReader:
         ]
         self._zeros = np.zeros(len(spec.lanes))
 
-    def is_occupied(self, lane: int) -> bool:
-        """Whether a vehicle stands or drives on the detector of that lane."""
-        count, detector = self._count[lane]
-        return bool(count(detector))
-
     def read(self, sim_time_s: float) -> DetectorReadings:
         """Return the readings of this moment."""
         vehicle_length_m = waiting_s = self._zeros
@@ -205,7 +203,7 @@ class DetectorReader:
                 queue_veh[owner] += halting(detector)
         return DetectorReadings(
             sim_time_s=sim_time_s,
-            count_veh=np.array([count(n) for count, n in self._count], dtype=np.float64),
+            count_veh=np.array([count(n) for count, n in self.counters], dtype=np.float64),
             queue_veh=np.array([halting(n) for halting, n in self._halting], dtype=np.float64),
             occupancy_ratio=np.array([get(n) * unit for get, n, unit in self._occupancy]),
             waiting_s=waiting_s,

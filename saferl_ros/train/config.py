@@ -13,14 +13,14 @@ class QLearningConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     steps: int = Field(default=20_000, ge=1)
-    alpha: float = Field(default=0.005, ge=0)  # weight of the conservative term; dqn ignores it
-    gamma: float = Field(default=0.97, gt=0, lt=1)  # per 5 s of simulated time
+    alpha: float = Field(default=0.001, ge=0)  # weight of the conservative term; dqn ignores it
+    gamma: float = Field(default=0.985, gt=0, lt=1)  # per 5 s of simulated time
     hidden_units: tuple[int, ...] = (128, 128)
     layer_norm: bool = False
     n_critics: int = Field(default=1, ge=1)  # their mean decides, their minimum is the target
-    n_quantiles: int = Field(default=0, ge=0)  # above zero: a distribution of returns
+    n_quantiles: int = Field(default=32, ge=0)  # above zero: a distribution of returns
     learning_rate: float = Field(default=2e-4, gt=0)
-    averaging: float = Field(default=0.0, ge=0, lt=1)  # decay of the running mean of the weights
+    averaging: float = Field(default=0.999, ge=0, lt=1)  # decay of the running mean of the weights
     # that is exported; zero exports the last step's weights
     batch_size: int = Field(default=256, ge=1)
     target_update_interval: int = Field(default=1000, ge=1)

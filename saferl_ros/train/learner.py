@@ -51,8 +51,8 @@ def train_algorithm(
     """
     Train one algorithm on a record.
 
-    A row goes to ``<log_dir>/training.csv`` and to TensorBoard every 500 steps; a checkpoint beside
-    them lets an interrupted training go on where it stopped.
+    A row goes to ``<log_dir>/training.csv`` and to TensorBoard every 500 steps; a checkpoint
+    beside them lets an interrupted training go on where it stopped.
 
     :param name: ``cql``, ``bc`` or ``dqn``.
     :param progress: called with (steps done, steps in all).

@@ -52,12 +52,13 @@ def make_transitions(
     if not episodes:
         raise DatasetError('no episodes to learn from; record some first')
     probabilities = np.concatenate([e.behaviour_prob for e in episodes])
+    elapsed_s = np.concatenate([e.elapsed_s for e in episodes])
     transitions = Transitions(
         observations=np.concatenate([e.observations[:-1] for e in episodes]),
         actions=np.concatenate([e.applied_stage for e in episodes]),
         rewards=np.concatenate([e.reward for e in episodes]) * np.float32(scale),
         next_observations=np.concatenate([e.observations[1:] for e in episodes]),
-        intervals=(np.concatenate([e.elapsed_s for e in episodes]) / decision_s).astype(np.float32),
+        intervals=(elapsed_s / decision_s).astype(np.float32),
         weights=np.clip(1.0 / np.maximum(probabilities, 1e-6), 1.0, max_weight).astype(np.float32),
     )
     for name in ('observations', 'rewards', 'next_observations', 'intervals'):

@@ -171,7 +171,8 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, averaging)
 
 
 @pytest.mark.parametrize(
-    ('name', 'n_critics', 'n_quantiles'), [('cql', 1, 0), ('cql', 2, 0), ('cql', 1, 8), ('bc', 1, 0)]
+    ('name', 'n_critics', 'n_quantiles'),
+    [('cql', 1, 0), ('cql', 2, 0), ('cql', 1, 8), ('bc', 1, 0)],
 )
 def test_the_exported_bundle_computes_what_torch_computes(tmp_path, name, n_critics, n_quantiles):
     data, _ = record(4, 60)
@@ -191,9 +192,7 @@ def test_the_exported_bundle_computes_what_torch_computes(tmp_path, name, n_crit
 
 def test_the_replay_buffer_states_the_plans_number_of_actions():
     data, _ = record(4, 60)
-    one_sided = [
-        replace(e, applied_stage=np.zeros_like(e.applied_stage)) for e in data.episodes
-    ]
+    one_sided = [replace(e, applied_stage=np.zeros_like(e.applied_stage)) for e in data.episodes]
     buffer = to_replay_buffer(replace(data, episodes=one_sided))
     assert buffer.dataset_info.action_size == 2
     assert buffer.transition_count > 0

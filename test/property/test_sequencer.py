@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,7 +66,7 @@ def test_every_green_lasts_its_minimum_and_no_longer_than_its_maximum(plan, data
 def test_every_change_shows_its_whole_yellow_and_all_red(plan, data):
     shown = play(plan, data)
     runs = [(key, list(ticks)) for key, ticks in groupby(shown, key=lambda row: row[1:])]
-    for before, during in zip(runs, runs[1:-1], strict=False):
+    for before, during in pairwise(runs[:-1]):
         (a, was_clearing), (b, is_clearing) = before[0], during[0]
         if is_clearing and not was_clearing:
             lamps = [row[0] for row in during[1]]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from episodes import lamps_of_the_own_program, lamps_under_our_control, play, play_cologne1
 import gymnasium
 from gymnasium.utils.env_checker import check_env
 import pytest
-from episodes import lamps_of_the_own_program, lamps_under_our_control, play, play_cologne1
 
-import saferl_ros.env.registration  # noqa: F401 - registers the environments
 from saferl_ros.env.intersection import IntersectionEnv
+import saferl_ros.env.registration  # noqa: F401 - registers the environments
 from saferl_ros.isolation import run_isolated
 
 pytestmark = pytest.mark.sumo

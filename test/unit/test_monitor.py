@@ -1,0 +1,185 @@
+"""The conflict monitor finds each broken rule when it breaks, and not one tick earlier."""
+
+from __future__ import annotations
+
+import pytest
+from small import crossing, LEFT, NORTH, SOUTH, WEST
+
+from saferl_ros.signals import ConflictMonitor, Fault
+
+
+def read(*runs: tuple[str, int], calls: list[bool] | None = None, **options: float) -> list[Fault]:
+    """Show each lamp string for some ticks; return the faults."""
+    monitor = ConflictMonitor(crossing(), **options)
+    for lamps, n_ticks in runs:
+        for _ in range(n_ticks):
+            monitor.step(lamps, calls)
+    assert monitor.n_faults == len(monitor.faults)
+    return monitor.faults
+
+
+def only(rule: str, faults: list[Fault]) -> list[Fault]:
+    return [fault for fault in faults if fault.rule == rule]
+
+
+WHOLE_CYCLE = (
+    *(('GGgr', 30), ('yGyr', 3), ('rGrr', 2), ('rGGr', 10), ('ryyr', 3), ('rrrr', 2)),
+    *(('rrrG', 20), ('rrry', 4), ('rrrr', 1), ('GGgr', 30)),
+)
+
+
+def test_a_complete_cycle_has_no_fault():
+    assert read(*WHOLE_CYCLE) == []
+
+
+def test_greens_whose_paths_cross_are_found_the_moment_they_show():
+    (first, second, third) = read(('GGgr', 10), ('GGgG', 5))
+    assert {f.rule for f in (first, second, third)} == {'conflicting_greens'}
+    assert [f.links for f in (first, second, third)] == [
+        (NORTH, WEST),
+        (SOUTH, WEST),
+        (LEFT, WEST),
+    ]
+    assert {f.sim_time_s for f in (first, second, third)} == {10.0}
+
+
+def test_a_green_beside_the_yellow_of_its_foe_is_a_conflict():
+    faults = read(('GGrr', 10), ('yyrr', 2), ('yyrG', 1), ('rrrG', 10))
+    conflicts = only('conflicting_greens', faults)
+    assert [(f.sim_time_s, f.links) for f in conflicts] == [
+        (12.0, (NORTH, WEST)),
+        (12.0, (SOUTH, WEST)),
+    ]
+
+
+def test_a_conflict_that_goes_on_is_one_fault():
+    assert len(only('conflicting_greens', read(('GrrG', 50)))) == 1
+    again = read(('GrrG', 5), ('Grrr', 5), ('GrrG', 5))
+    assert len(only('conflicting_greens', again)) == 2
+
+
+def test_a_permitted_turn_beside_the_traffic_it_gives_way_to_is_no_fault():
+    assert read(('GGgr', 30), ('GGyr', 3), ('GGrr', 10)) == []
+
+
+def test_a_protected_turn_beside_its_foe_is_a_fault():
+    assert [f.links for f in read(('GGGr', 1))] == [(NORTH, LEFT)]
+
+
+def test_the_yellow_of_a_protected_turn_is_not_excused_as_permitted():
+    faults = read(('rGGr', 10), ('rGyr', 3), ('GGyr', 1))
+    assert [f.links for f in only('conflicting_greens', faults)] == [(NORTH, LEFT)]
+
+
+def test_permissive_green_does_not_excuse_traffic_that_goes_straight():
+    assert [f.links for f in read(('grrG', 1))] == [(NORTH, WEST)]
+
+
+@pytest.mark.parametrize(('shown_s', 'is_short'), [(1, True), (2, True), (3, False), (6, False)])
+def test_a_yellow_is_short_if_it_ends_before_its_time(shown_s, is_short):
+    faults = only('short_yellow', read(('GGrr', 10), ('yyrr', shown_s), ('rrrr', 5)))
+    found = [(f.sim_time_s, f.links, f.found, f.required) for f in faults]
+    end_s = 10.0 + shown_s
+    assert found == (
+        [(end_s, (link,), float(shown_s), 3.0) for link in (NORTH, SOUTH)] if is_short else []
+    )
+
+
+def test_each_link_has_its_own_shortest_yellow():
+    assert len(only('short_yellow', read(('rrrG', 9), ('rrry', 3), ('rrrr', 1)))) == 1
+    assert not read(('rrrG', 9), ('rrry', 4), ('rrrr', 1))
+
+
+def test_a_yellow_that_runs_is_not_called_short_before_it_ends():
+    assert read(('GGrr', 10), ('yyrr', 1)) == []
+
+
+def test_a_green_that_ends_without_yellow_is_found_at_once():
+    faults = read(('GGrr', 10), ('Grrr', 10))
+    assert [(f.rule, f.sim_time_s, f.links, f.required) for f in faults] == [
+        ('missing_yellow', 10.0, (SOUTH,), 3.0)
+    ]
+
+
+@pytest.mark.parametrize(('shown_s', 'is_short'), [(0, True), (1, True), (2, False)])
+def test_a_foe_may_start_only_after_the_whole_all_red(shown_s, is_short):
+    faults = read(('GGrr', 10), ('yyrr', 3), ('rrrr', shown_s), ('rrrG', 5))
+    found = [(f.rule, f.sim_time_s, f.links, f.found, f.required) for f in faults]
+    start_s, red_s = 13.0 + shown_s, float(shown_s)
+    assert found == (
+        [('short_all_red', start_s, (link, WEST), red_s, 2.0) for link in (NORTH, SOUTH)]
+        if is_short
+        else []
+    )
+
+
+def test_links_that_do_not_conflict_need_no_all_red_between_them():
+    assert read(('rGrr', 10), ('ryrr', 3), ('Grrr', 10)) == []
+
+
+def test_the_first_green_owes_nothing_to_a_past_that_nobody_saw():
+    assert read(('rrrr', 1), ('rrrG', 5)) == []
+
+
+@pytest.mark.parametrize('lamps', ['GGg', 'GGgrr', '', 'GG?r', 'GGYr'])
+def test_lamps_that_are_no_lamps_are_a_red_failure(lamps):
+    faults = read(('GGgr', 5), (lamps, 3))
+    assert [(f.rule, f.sim_time_s) for f in faults] == [('red_failure', 5.0)]
+
+
+@pytest.mark.parametrize(('n_ticks', 'n_faults'), [(62, 0), (63, 1), (300, 1)])
+def test_a_green_is_long_after_the_maximum_and_the_longest_all_red(n_ticks, n_faults):
+    faults = read(('GGgr', n_ticks))
+    assert [f.rule for f in faults] == ['long_green'] * n_faults
+    assert [(f.sim_time_s, f.links, f.found) for f in faults] == [
+        (62.0, (NORTH, SOUTH, LEFT), 63.0)
+    ] * n_faults
+
+
+def test_lamps_without_any_green_may_stay_for_ever():
+    assert read(('rrrr', 10_000)) == []
+
+
+@pytest.mark.parametrize(('n_ticks', 'n_faults'), [(241, 0), (242, 1), (400, 1)])
+def test_a_called_link_is_starved_once_its_red_exceeds_the_maximum(n_ticks, n_faults):
+    faults = read(('rrrr', n_ticks), calls=[False, False, False, True])
+    assert [(f.rule, f.sim_time_s, f.links, f.found, f.required) for f in faults] == [
+        ('long_red', 241.0, (WEST,), 241.0, 240.0)
+    ] * n_faults
+
+
+def test_a_red_is_not_judged_without_a_call():
+    assert read(('rrrr', 1000)) == []
+    assert read(('rrrr', 1000), calls=[False] * 4) == []
+
+
+def test_a_call_is_kept_after_the_vehicle_left_and_ends_with_green():
+    monitor = ConflictMonitor(crossing())
+    nobody = [False] * 4
+    monitor.step('rrrr', [False, False, False, True])
+    for _ in range(240):
+        monitor.step('rrrr', nobody)
+    assert monitor.counts['long_red'] == 0
+    monitor.step('rrrr', nobody)
+    assert monitor.counts['long_red'] == 1
+
+    served = ConflictMonitor(crossing())
+    served.step('rrrr', [False, False, False, True])
+    for lamps, n_ticks in (('rrrr', 200), ('rrrG', 1), ('rrry', 4), ('rrrr', 1000)):
+        for _ in range(n_ticks):
+            served.step(lamps, nobody)
+    assert served.n_faults == 0
+
+
+def test_times_are_counted_in_seconds_whatever_the_step():
+    faults = read(('GGrr', 20), ('yyrr', 5), ('rrrr', 10), step_s=0.5)
+    assert [(f.rule, f.sim_time_s, f.found) for f in faults] == [('short_yellow', 12.5, 2.5)] * 2
+
+
+def test_every_fault_is_counted_and_the_first_ones_are_kept():
+    monitor = ConflictMonitor(crossing(), keep=3)
+    for _ in range(10):
+        monitor.step('rrrG')
+        monitor.step('rrrr')
+    assert monitor.counts == {'missing_yellow': 10}
+    assert [fault.sim_time_s for fault in monitor.faults] == [1.0, 3.0, 5.0]
