@@ -25,6 +25,11 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         '--csv', type=Path, metavar='FILE', help='also write every decision as CSV'
     )
+    parser.add_argument(
+        '--minari',
+        metavar='ID',
+        help='also export to Minari, as saferl/mine-v0 or so',
+    )
     add_json(parser)
 
 
@@ -36,6 +41,10 @@ def main(options: argparse.Namespace) -> int:
     report = quality(found)
     if options.csv:
         export_csv(found, options.csv)
+    if options.minari:
+        from saferl_ros.dataset.minari_export import export_minari
+
+        export_minari(found, options.minari)
     if options.json:
         print_json(report)
     else:

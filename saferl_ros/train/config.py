@@ -13,7 +13,7 @@ class QLearningConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     steps: int = Field(default=20_000, ge=1)
-    alpha: float = Field(default=0.001, ge=0)  # weight of the conservative term; dqn ignores it
+    alpha: float = Field(default=0.005, ge=0)  # weight of the conservative term; dqn ignores it
     gamma: float = Field(default=0.985, gt=0, lt=1)  # per 5 s of simulated time
     hidden_units: tuple[int, ...] = (128, 128)
     layer_norm: bool = False

@@ -120,11 +120,7 @@ def other_plans() -> dict[str, SignalPlan]:
         'clearance': crossing(clearance='net'),
         'links': crossing(links=(replace(plan.links[0], crossing_m=25.1), *plan.links[1:])),
         'stages': crossing(stages=(replace(plan.stages[0], max_green_s=61.0), *plan.stages[1:])),
-        'foes': crossing(
-            foes=((False, True, *plan.foes[0][2:]), *plan.foes[1:]),
-            yields=((True,) * 4,) * 4,
-            stages=stages('rGgr', 'rGGr', 'rrrG'),
-        ),
+        'foes': crossing(foes=tuple((False, *row[1:]) for row in (plan.foes[0], *plan.foes[1:]))),
         'yields': crossing(yields=((False, True, False, False), *plan.yields[1:])),
         'min_yellow_s': crossing(min_yellow_s=(2.0, 3.0, 3.0, 4.0)),
         'min_all_red_s': crossing(min_all_red_s=(1.0, 2.0, 2.0, 1.0)),
