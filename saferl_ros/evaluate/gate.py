@@ -21,7 +21,6 @@ class GateConfig(BaseModel):
     max_wait_s: float = Field(default=300.0, gt=0)
     max_extra_collisions: float = Field(default=0.0, ge=0)  # over net_plan, all demands
     max_extra_teleports: float = Field(default=0.0, ge=0)  # over net_plan, all demands
-    max_extra_not_inserted: float = Field(default=0.0, ge=0)  # vehicles that never got in, alike
     max_monitor_faults: int = Field(default=0, ge=0)
     max_starved: int = Field(default=0, ge=0)
 
@@ -78,12 +77,11 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
     for metric, limit, words in (
         ('collisions', config.max_extra_collisions, 'collisions'),
         ('teleports', config.max_extra_teleports, 'vehicles that SUMO took out of a jam'),
-        ('not_inserted_veh', config.max_extra_not_inserted, 'vehicles that never got in'),
     ):
         theirs = sum(controllers['net_plan'][metric]['per_seed'])
         extra = sum(own[metric]['per_seed']) - theirs
         text = f'{extra:+.0f} {words} against net_plan, allowed are {limit:+.0f}'
-        checks.append(_check(metric.removesuffix('_veh').replace('_', ' '), extra, limit, text))
+        checks.append(_check(metric, extra, limit, text))
     for metric, most, words in (
         ('monitor_faults', config.max_monitor_faults, 'faults found by the conflict monitor'),
         ('starved', config.max_starved, 'movements that waited longer than the maximum red'),

@@ -32,7 +32,6 @@ class TuneConfig(BaseModel):
 
     scales: tuple[float, ...] = Field(default=(1.0, 0.75, 0.9, 1.15), min_length=1)
     finalists: int = Field(default=5, ge=1)
-    thorough: bool = True  # the whole grid of candidates; False takes every other one
 
 
 def actuated_candidates() -> list[Contestant]:
@@ -94,8 +93,6 @@ def tune_baselines(
         actuated_candidates(),
         max_pressure_candidates(),
     ]
-    if not config.thorough:
-        fields = [field[::3] for field in fields]
     demands = [
         DemandVariation(split=Split.TUNE, seed=n, scale=scale)
         for n, scale in enumerate(config.scales)

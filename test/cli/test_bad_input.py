@@ -1,0 +1,250 @@
+"""Bad input: one clear line on stderr, exit code 2, nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+import re
+import shutil
+import subprocess
+
+from commands import assert_refused, saferl
+import h5py
+import pytest
+
+from saferl_ros.dataset.io import read_record
+from saferl_ros.scenario.catalogue import nets_dir
+
+pytestmark = pytest.mark.sumo
+
+
+def network(relative: str) -> Path:
+    return nets_dir() / relative
+
+
+def test_an_unknown_scenario_suggests_near_names(tmp_path):
+    done = saferl('record', 'colgne1', '-o', tmp_path / 'x.h5')
+    assert_refused(done, "'colgne1'", 'cologne1', 'saferl scenarios')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sumocfg_whose_files_are_missing_names_the_file(tmp_path):
+    config = tmp_path / 'my.sumocfg'
+    config.write_text(
+        '<configuration><input><net-file value="gone.net.xml"/>'
+        '<route-files value="gone.rou.xml"/></input></configuration>'
+    )
+    assert_refused(saferl('record', config, '-o', tmp_path / 'x.h5'), 'gone.net.xml', 'not exist')
+
+
+def test_a_network_without_signals_is_refused(tmp_path):
+    done = saferl(
+        *('record', network('OW/OW.net.xml'), '--routes', network('OW/OW-nowait.rou.xml')),
+        *('-o', tmp_path / 'x.h5'),
+    )
+    assert_refused(done, 'OW.net.xml', 'no traffic signal')
+
+
+def test_a_junction_with_one_stage_only_is_refused(tmp_path):
+    folder = network('single-intersection')
+    text = (folder / 'single-intersection.net.xml').read_text()
+    one_stage = re.sub(r'<phase duration="\d+"\s+state="rr(GG|yy)"/>', '', text)
+    assert one_stage.count('<phase') == 2
+    path = tmp_path / 'one.net.xml'
+    path.write_text(one_stage)
+    routes = folder / 'single-intersection.rou.xml'
+    done = saferl('record', path, '--routes', routes, '-o', tmp_path / 'x.h5')
+    assert_refused(done, "'t'", 'one stage only', 'at least two')
+
+
+def test_several_signals_ask_for_a_junction(tmp_path):
+    done = saferl('record', 'cologne3', '-o', tmp_path / 'x.h5')
+    assert_refused(done, '3 signals', '--junction')
+
+
+def test_an_unknown_junction_lists_the_known_ones(tmp_path):
+    done = saferl('record', 'cologne3', '--junction', 'nowhere', '-o', tmp_path / 'x.h5')
+    assert_refused(done, "'nowhere'", '360082')
+
+
+def test_routes_outside_the_time_window_are_refused(tmp_path):
+    done = saferl(
+        *('record', network('RESCO/cologne1/cologne1.net.xml')),
+        *('--routes', network('RESCO/cologne1/cologne1.rou.xml'), '-o', tmp_path / 'x.h5'),
+    )
+    assert_refused(done, 'departures', '0 to 3600', 'begin and end')
+
+
+def test_a_network_that_is_no_network_is_refused(tmp_path):
+    broken = tmp_path / 'broken.net.xml'
+    broken.write_text('<net><edge id="a">')
+    done = saferl('check', broken)
+    assert_refused(done, 'broken.net.xml', 'not valid XML')
+
+
+@pytest.mark.parametrize('kept', [0.99, 0.5, 0.01, 0.0])
+def test_a_truncated_record_is_refused(small_record, tmp_path, kept):
+    data = small_record.read_bytes()
+    path = tmp_path / 'cut.h5'
+    path.write_bytes(data[: int(len(data) * kept)])
+    assert_refused(saferl('inspect', path), 'cut.h5', 'record again')
+
+
+def test_a_record_of_another_format_version_is_refused(small_record, tmp_path):
+    path = tmp_path / 'old.h5'
+    shutil.copy(small_record, path)
+    with h5py.File(path, 'r+') as file:
+        file.attrs['format_version'] = 99
+    done = saferl('train', path, '-o', tmp_path / 'out')
+    assert_refused(done, 'format version 99', 'version 1')
+
+
+def test_a_file_that_is_no_record_is_refused(tmp_path):
+    path = tmp_path / 'text.h5'
+    path.write_text('not HDF5')
+    assert_refused(saferl('inspect', path), 'text.h5')
+    with h5py.File(tmp_path / 'other.h5', 'w') as file:
+        file['x'] = [1, 2]
+    assert_refused(saferl('inspect', tmp_path / 'other.h5'), 'no record')
+
+
+def test_a_bundle_of_another_junction_is_refused(small_bundles, tmp_path):
+    out = tmp_path / 'evaluation.json'
+    done = saferl('evaluate', 'ingolstadt1', '--bundle', small_bundles / 'cql', '-o', out)
+    assert_refused(done, 'GS_cluster_357187_359543', 'cologne1', 'train a bundle')
+    assert not out.exists()
+
+
+def test_a_bundle_with_a_changed_byte_is_refused(small_bundles, tmp_path):
+    bundle = tmp_path / 'cql'
+    shutil.copytree(small_bundles / 'cql', bundle)
+    data = bytearray((bundle / 'policy.onnx').read_bytes())
+    data[len(data) // 2] ^= 1
+    (bundle / 'policy.onnx').write_bytes(bytes(data))
+    done = saferl('evaluate', 'cologne1', '--bundle', bundle, '-o', tmp_path / 'e.json')
+    assert_refused(done, 'policy.onnx', 'changed', 'unchanged copy')
+
+
+def test_a_bundle_with_a_changed_manifest_is_refused(small_bundles, tmp_path):
+    bundle = tmp_path / 'cql'
+    shutil.copytree(small_bundles / 'cql', bundle)
+    manifest = json.loads((bundle / 'manifest.json').read_text())
+    manifest['plan']['stages'][0]['min_green_s'] = 1.0
+    (bundle / 'manifest.json').write_text(json.dumps(manifest))
+    done = saferl('evaluate', 'cologne1', '--bundle', bundle, '-o', tmp_path / 'e.json')
+    assert_refused(done, 'manifest.json', 'changed', 'unchanged copy')
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path):
+    done = saferl('evaluate', 'cologne1', '--bundle', tmp_path, '-o', tmp_path / 'e.json')
+    assert_refused(done, 'no policy bundle', 'manifest.json')
+
+
+def test_an_unknown_yaml_key_is_refused_by_name(tmp_path):
+    path = tmp_path / 'run.yaml'
+    path.write_text('name: x\nscenario: cologne1\nrecord: {epsiodes: 3}\n')
+    assert_refused(saferl('run', path, cwd=tmp_path), "'record.epsiodes'", "'episodes'")
+
+
+def test_a_wrong_yaml_type_names_key_and_value(tmp_path):
+    path = tmp_path / 'run.yaml'
+    path.write_text('name: x\nscenario: cologne1\nrecord: {episodes: many}\n')
+    assert_refused(saferl('run', path, cwd=tmp_path), "'record.episodes'", "'many'")
+
+
+@pytest.mark.parametrize('text', ['a: [1', 'just words'])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, text):
+    path = tmp_path / 'run.yaml'
+    path.write_text(text)
+    assert_refused(saferl('run', path, cwd=tmp_path), 'run.yaml')
+
+
+def test_a_missing_configuration_is_refused(tmp_path):
+    assert_refused(
+        saferl('run', tmp_path / 'none.yaml', cwd=tmp_path), 'none.yaml', 'No such file'
+    )
+
+
+def test_an_output_path_that_cannot_be_written_is_refused(tmp_path, small_record):
+    (tmp_path / 'file').write_text('')
+    done = saferl('record', 'cologne1', '--horizon', 60, '-o', tmp_path / 'file' / 'x.h5')
+    assert_refused(done, 'cannot write', 'another place')
+    assert_refused(saferl('record', 'cologne1', '-o', tmp_path), 'folder', 'name a file')
+    done = saferl('train', small_record, '-o', tmp_path / 'file' / 'out')
+    assert_refused(done, 'cannot write')
+
+
+@pytest.mark.parametrize('option', ['--episodes', '--jobs'])
+def test_zero_episodes_or_jobs_are_bad_usage(tmp_path, option):
+    done = saferl('record', 'cologne1', '-o', tmp_path / 'x.h5', option, 0)
+    assert done.returncode == 2
+    assert f"argument {option}: '0' must be a whole number of at least 1" in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_a_missing_evaluation_is_refused(tmp_path):
+    assert_refused(saferl('gate', tmp_path / 'none.json'), 'none.json')
+    (tmp_path / 'bad.json').write_text('{')
+    assert_refused(saferl('gate', tmp_path / 'bad.json'), 'bad.json', 'saferl evaluate')
+
+
+@pytest.fixture
+def tiny_disk(tmp_path) -> Iterator[Path]:
+    """A file system with room for the first episodes only."""
+    folder = tmp_path / 'disk'
+    folder.mkdir()
+    subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', 'size=96k', 'tmpfs', folder],
+        check=True,  # needs root, as continuous integration has
+    )
+    yield folder
+    subprocess.run(['umount', folder], check=True)
+
+
+def test_a_full_disk_while_recording_loses_nothing(tiny_disk, tmp_path):
+    arguments = ('record', 'cologne1', '--horizon', 300, '--episodes', 4, '--jobs', 1)
+    full = saferl(*arguments, '-o', tiny_disk / 'x.h5')
+    assert_refused(full, 'cannot write', 'No space left', 'free some room')
+    assert not (tiny_disk / 'x.h5').exists()
+    kept = sorted((tiny_disk / 'x.h5.parts').glob('*.npz'))
+    assert kept
+    subprocess.run(['mount', '-o', 'remount,size=20m', tiny_disk], check=True)
+    times = {path: path.stat().st_mtime_ns for path in kept}
+    resumed = saferl(*arguments, '-o', tiny_disk / 'x.h5', '--json')
+    assert resumed.returncode == 0, resumed.stderr
+    assert times  # they were there before the second run, and it finished without them
+    undisturbed = saferl(*arguments, '-o', tmp_path / 'y.h5')
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    ours, theirs = read_record(tiny_disk / 'x.h5'), read_record(tmp_path / 'y.h5')
+    assert len(ours.episodes) == len(theirs.episodes)
+    for a, b in zip(ours.episodes, theirs.episodes, strict=True):
+        assert (a.observations == b.observations).all()
+        assert (a.reward == b.reward).all()
+
+
+def test_a_missing_extra_is_named(tmp_path, small_record):
+    def without(*libraries: str) -> dict[str, str]:
+        """Return the environment of a Python that does not find these libraries."""
+        (tmp_path / 'sitecustomize.py').write_text(
+            'import sys\n'
+            'from importlib.machinery import PathFinder\n'
+            'class Without(PathFinder):\n'
+            '    @classmethod\n'
+            '    def find_spec(cls, name, path=None, target=None):\n'
+            f"        if name.split('.')[0] in {libraries!r}:\n"
+            '            return None\n'
+            '        return super().find_spec(name, path, target)\n'
+            'sys.meta_path[sys.meta_path.index(PathFinder)] = Without\n'
+        )
+        return {'PYTHONPATH': str(tmp_path)}
+
+    out = tmp_path / 'out'
+    done = saferl('train', small_record, '-o', out, **without('d3rlpy'))
+    assert_refused(done, 'd3rlpy', 'saferl_ros[train]')
+    done = saferl('inspect', small_record, **without('h5py'))
+    assert_refused(done, 'h5py', 'saferl_ros[')
+    done = saferl('record', 'cologne1', '-o', out, **without('sumo_rl'))
+    assert_refused(done, 'sumo_rl', 'saferl_ros[sim]')
+    done = saferl('report', tmp_path, **without('plotly'))
+    assert_refused(done, 'plotly', 'saferl_ros[report]')

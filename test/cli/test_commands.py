@@ -1,0 +1,94 @@
+"""The commands as users and machines call them."""
+
+from __future__ import annotations
+
+import json
+
+from commands import saferl
+import pytest
+
+pytestmark = pytest.mark.sumo
+
+COMMANDS = (
+    *('scenarios', 'check', 'record', 'inspect', 'train', 'evaluate', 'gate', 'report', 'run'),
+    'crosscheck',
+)
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_every_command_has_help_with_an_example(command):
+    done = saferl(command, '--help')
+    assert done.returncode == 0
+    assert f'example:\n  saferl {command}' in done.stdout
+
+
+def test_scenarios_lists_the_resco_maps():
+    listed = json.loads(saferl('scenarios', '--json').stdout)['scenarios']
+    signals = {row['name']: row['signals'] for row in listed}
+    expected = {'cologne1': 1, 'cologne3': 3, 'cologne8': 8, 'ingolstadt1': 1, 'ingolstadt7': 7}
+    expected |= {'ingolstadt21': 21, 'grid4x4': 16, 'arterial4x4': 16}
+    assert expected.items() <= signals.items()
+
+
+def test_check_names_the_missing_all_red_of_cologne1():
+    done = saferl('check', 'cologne1', '--json')
+    assert done.returncode == 1
+    (junction,) = json.loads(done.stdout)['junctions']
+    assert junction['junction_id'] == 'GS_cluster_357187_359543'
+    rules = {finding['rule'] for finding in junction['findings']}
+    assert 'short_all_red' in rules
+    for finding in junction['findings']:
+        assert {'rule', 'link', 'found', 'required', 'source'} <= finding.keys()
+        assert finding['found'] < finding['required']
+
+
+def test_check_names_the_short_yellows_of_ingolstadt1():
+    done = saferl('check', 'ingolstadt1')
+    assert done.returncode == 1
+    assert 'yellow too short' in done.stdout
+    assert 'all-red missing' in done.stdout
+
+
+def test_inspect_reports_coverage_and_price(small_record, tmp_path):
+    csv = tmp_path / 'data.csv'
+    done = saferl('inspect', small_record, '--json', '--csv', csv)
+    report = json.loads(done.stdout)
+    assert report['price']['mean'] > 0
+    assert sum(row['count'] for row in report['coverage']) == report['n_decisions']
+    assert csv.read_text().startswith('episode,family,decision,')
+
+
+def test_evaluate_and_gate_judge_a_bundle(small_bundles, tmp_path):
+    out = tmp_path / 'evaluation.json'
+    done = saferl(
+        *('evaluate', 'cologne1', '--horizon', 120, '--seeds', 1, '-o', out, '--json'),
+        *('--bundle', small_bundles / 'cql', '--bundle', small_bundles / 'bc'),
+    )
+    assert done.returncode == 0, done.stderr
+    evaluation = json.loads(out.read_text())
+    assert json.loads(done.stdout) == evaluation
+    names = {'net_plan', 'best_plan', 'actuated', 'max_pressure', 'bc', 'cql', 'behaviour'}
+    assert names <= evaluation['controllers'].keys()
+    metrics = {'delay_s', 'travel_time_s', 'waiting_s', 'queue_veh', 'throughput_veh'}
+    metrics |= {'emergency_brakings', 'collisions', 'teleports', 'monitor_faults'}
+    metrics |= {'shield_vetoes', 'max_wait_s'}
+    for name, found in evaluation['controllers'].items():
+        assert metrics <= found.keys(), name
+        assert {'mean', 'ci_low', 'ci_high', 'per_seed'} == found['delay_s'].keys()
+        if name != 'net_plan':
+            assert sum(found['monitor_faults']['per_seed']) == 0, name
+    gate = saferl('gate', out, '--json')
+    verdict = json.loads(gate.stdout)
+    assert gate.returncode == (0 if verdict['passed'] else 1)
+    assert {check['name'] for check in verdict['checks']} >= {'longest wait', 'collisions'}
+
+
+def test_a_bundle_runs_inside_an_unmodified_sumo_rl_environment(small_bundles):
+    done = saferl(
+        *('crosscheck', 'cologne1', '--horizon', 120, '--bundle', small_bundles / 'cql', '--json')
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1] if '\n{' not in done.stdout else
+                       done.stdout[done.stdout.index('\n{'):])  # fmt: skip
+    assert set(found) == {'net_plan', 'cql'}
+    assert all(trips['delay_s'] >= 0 for trips in found.values())

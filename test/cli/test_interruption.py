@@ -1,0 +1,75 @@
+"""Ctrl-C or a kill at any moment: no file that reads as whole, no orphan, and a rerun resumes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from commands import saferl
+import numpy as np
+import pytest
+
+from saferl_ros.dataset.io import read_record
+
+pytestmark = pytest.mark.sumo
+
+ARGUMENTS = ('record', 'cologne1', '--horizon', '600', '--episodes', '6', '--jobs', '2')
+
+
+def simulations() -> set[int]:
+    """Return the simulation processes of this package that run now."""
+    found = set()
+    for entry in Path('/proc').iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / 'cmdline').read_bytes()
+            except OSError:  # it has just ended
+                continue
+            if b'saferl_ros.isolation' in command:
+                found.add(int(entry.name))
+    return found
+
+
+def parts(output: Path) -> list[Path]:
+    return sorted(output.with_name(output.name + '.parts').glob('*.npz'))
+
+
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_recording_resumes_to_the_same_data(tmp_path, how):
+    output, before = tmp_path / 'x.h5', simulations()
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'saferl_ros', *ARGUMENTS, '-o', str(output)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not parts(output):
+        assert time.monotonic() < deadline, 'no episode was recorded within a minute'
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, how)
+    _, errors = process.communicate(timeout=30)
+    assert not output.exists()
+    if how is signal.SIGINT:
+        assert process.returncode == 130
+        assert 'goes on where it stopped' in errors
+        assert 'Traceback' not in errors
+    deadline = time.monotonic() + 20
+    while simulations() - before:
+        assert time.monotonic() < deadline, 'a simulation outlived its recording'
+        time.sleep(0.1)
+    kept = {path: path.stat().st_mtime_ns for path in parts(output)}
+    assert 0 < len(kept) < 8
+    assert saferl(*ARGUMENTS, '-o', output).returncode == 0
+    assert saferl(*ARGUMENTS, '-o', tmp_path / 'y.h5').returncode == 0
+    ours, theirs = read_record(output), read_record(tmp_path / 'y.h5')
+    assert len(ours.episodes) == len(theirs.episodes)
+    for a, b in zip(ours.episodes, theirs.episodes, strict=True):
+        np.testing.assert_array_equal(a.observations, b.observations)
+        np.testing.assert_array_equal(a.reward, b.reward)
