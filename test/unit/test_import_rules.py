@@ -24,7 +24,7 @@ ORDER = (  # a room may import itself and the rooms before it
     *('errors', 'isolation', 'signals', 'observation', 'scenario', 'sumo', 'env', 'control'),
     *('dataset', 'record', 'train', 'bundle', 'evaluate', 'report', 'cli'),
 )
-GYMNASIUM = ('env/intersection.py', 'env/registration.py')
+GYMNASIUM = ('env/intersection.py', 'env/registration.py', 'dataset/minari_export.py')
 DOORS = {  # library: the files and folders that may import it
     'traci': ('sumo/home.py',),
     'libsumo': ('sumo/home.py',),
@@ -35,6 +35,7 @@ DOORS = {  # library: the files and folders that may import it
     'onnxruntime': ('bundle/load.py',),
     'h5py': ('dataset/io.py',),
     'gymnasium': GYMNASIUM,
+    'minari': ('dataset/minari_export.py',),
     'plotly': ('report/',),
     'jinja2': ('report/',),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import pytest
-from small import CROSS_STREET, crossing, LAGGING_LEFT, LEFT, NORTH, SOUTH, STRAIGHTS, WEST
+from small import CROSS_STREET, crossing, LAGGING_LEFT, LEFT, matrix, NORTH, SOUTH, STRAIGHTS, WEST
 
 from saferl_ros.errors import SignalPlanError
 from saferl_ros.signals import ProgramInterval, SignalPlan, Stage
@@ -120,7 +120,9 @@ def other_plans() -> dict[str, SignalPlan]:
         'clearance': crossing(clearance='net'),
         'links': crossing(links=(replace(plan.links[0], crossing_m=25.1), *plan.links[1:])),
         'stages': crossing(stages=(replace(plan.stages[0], max_green_s=61.0), *plan.stages[1:])),
-        'foes': crossing(foes=tuple((False, *row[1:]) for row in (plan.foes[0], *plan.foes[1:]))),
+        'foes': crossing(
+            foes=matrix(4, [(n, WEST) for n in range(3)] + [(WEST, n) for n in range(3)])
+        ),
         'yields': crossing(yields=((False, True, False, False), *plan.yields[1:])),
         'min_yellow_s': crossing(min_yellow_s=(2.0, 3.0, 3.0, 4.0)),
         'min_all_red_s': crossing(min_all_red_s=(1.0, 2.0, 2.0, 1.0)),

@@ -1,0 +1,78 @@
+"""Demand: disjoint splits, the same seed the same file, scale and surge where they belong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from saferl_ros.errors import ScenarioError
+from saferl_ros.scenario import DemandVariation, load_scenario, Split, Surge, write_demand
+
+
+def vehicles(
+    path: Path, name: str = 'cologne1', **variation: object
+) -> list[tuple[str, float, str]]:
+    settings = {'split': Split.RECORD, 'seed': 1, **variation}
+    write_demand(load_scenario(name), DemandVariation(**settings), path)
+    return [
+        (e.get('id', ''), float(e.get('depart', 0)), e.get('from', ''))
+        for e in ElementTree.parse(path).getroot()
+        if e.get('depart')
+    ]
+
+
+def test_the_same_seed_gives_the_same_demand_and_another_split_another(tmp_path):
+    path = tmp_path / 'd.rou.xml'
+    first = vehicles(path)
+    assert first == vehicles(path)
+    assert first != vehicles(path, seed=2)
+    assert first != vehicles(path, split=Split.TEST)
+    seeds = {DemandVariation(split=s, seed=n).sumo_seed for s in Split for n in range(200)}
+    assert len(seeds) == 3 * 200
+
+
+def test_departures_are_sorted_and_within_the_window(tmp_path):
+    departs = [depart for _, depart, _ in vehicles(tmp_path / 'd.rou.xml', 'cologne3')]
+    assert departs == sorted(departs)
+    assert departs[0] >= 25200
+    assert departs[-1] < 28800
+
+
+def test_the_scale_sets_the_number_of_vehicles(tmp_path):
+    path = tmp_path / 'd.rou.xml'
+    assert len(vehicles(path, scale=0.5)) == pytest.approx(0.5 * 2015, rel=0.1)
+    assert len(vehicles(path, scale=1.25)) == pytest.approx(1.25 * 2015, rel=0.1)
+
+
+def test_a_surge_raises_one_direction_for_its_time(tmp_path):
+    path = tmp_path / 'd.rou.xml'
+    surge = Surge(start_ratio=0.5, length_s=900, factor=4)
+
+    def by_origin(rows: list[tuple[str, float, str]]) -> Counter[str]:
+        return Counter(origin for _, depart, origin in rows if 27000 <= depart < 27900)
+
+    usual, raised = by_origin(vehicles(path)), by_origin(vehicles(path, surge=surge))
+    grown = [origin for origin in usual if raised[origin] > 2 * usual[origin] > 40]
+    assert len(grown) == 1
+
+
+def test_flows_become_single_vehicles(tmp_path):
+    path = tmp_path / 'd.rou.xml'
+    rows = vehicles(path, 'single-intersection')
+    assert len(rows) > 500
+    assert '<flow' not in path.read_text()
+
+
+@pytest.mark.parametrize('scale', [0, -1, 11])
+def test_an_impossible_scale_is_refused(scale):
+    with pytest.raises(ScenarioError, match='scale'):
+        DemandVariation(split=Split.RECORD, seed=0, scale=scale)
+
+
+def test_a_variation_survives_json():
+    surge = Surge(start_ratio=0.5, length_s=900, factor=4)
+    demand = DemandVariation(split=Split.TUNE, seed=3, scale=0.8, surge=surge)
+    assert DemandVariation.from_json(demand.to_json()) == demand

@@ -1,0 +1,108 @@
+"""Families of fixed-time plans: every stage every cycle, greens in range, honest probabilities."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from itertools import islice
+
+from known import two_way_plan
+import numpy as np
+import pytest
+
+from saferl_ros.control.controller import Moment
+from saferl_ros.control.family import FamilyConfig, FixedTimeFamily, make_slots, PLAN_FAMILIES
+from saferl_ros.observation import SignalView
+from saferl_ros.scenario import load_scenario
+from saferl_ros.signals import SignalPlan, StageSequencer
+from saferl_ros.sumo.derive import derive_plan, signal_ids
+from saferl_ros.sumo.network import read_network
+
+
+@pytest.fixture(scope='module')
+def cologne1() -> SignalPlan:
+    network = read_network(load_scenario('cologne1').net_file)
+    return derive_plan(network, signal_ids(network)[0])
+
+
+def decisions(plan: SignalPlan, config: FamilyConfig, seed: int = 0):
+    """Drive a family through a sequencer; yield (stage, green so far, decision)."""
+    family = FixedTimeFamily(plan, config, np.random.default_rng(seed))
+    sequencer = StageSequencer(plan, initial_stage=plan.program[0].stage_index)
+    quiet = [False] * plan.n_links
+    while True:
+        while not sequencer.is_decision_due:
+            sequencer.step(quiet)
+        elapsed_s = sequencer.green_elapsed_s
+        signal = SignalView(
+            stage=sequencer.stage,
+            green_elapsed_s=elapsed_s,
+            since_served_s=(0.0,) * plan.n_stages,
+            legal=tuple(sequencer.legal_stages()),
+            is_min_green_over=True,
+        )
+        decision = family.decide(
+            Moment(signal=signal, observe=lambda: np.zeros(1), lane_veh=lambda *_: 0)
+        )
+        yield sequencer.stage, elapsed_s, decision
+        assert sequencer.request(decision.stage).value == 'accepted'
+        keeps = decision.stage == sequencer.stage
+        for _ in range(int(decision.hold_s or 5) if keeps else 1):
+            sequencer.step(quiet)
+
+
+@pytest.mark.parametrize('plans', PLAN_FAMILIES)
+def test_every_stage_is_served_once_a_cycle_within_its_range(cologne1, plans):
+    config = FamilyConfig(plans=plans)
+    allowed = {
+        slot.stage: {green_s for green_s, _ in slot.greens}
+        for group in make_slots(cologne1, config)
+        for slot in group
+    }
+    greens = [
+        (stage, elapsed_s)
+        for stage, elapsed_s, decision in islice(decisions(cologne1, config), 3000)
+        if decision.stage != stage
+    ]
+    assert len(greens) > 100
+    for stage, green_s in greens:
+        assert green_s in allowed[stage]
+        assert cologne1.stages[stage].min_green_s <= green_s <= cologne1.stages[stage].max_green_s
+    served = [stage for stage, _ in greens]
+    first = 1 if plans == 'leadlag' else 0  # the start may cut the first cycle short
+    for start in range(4 * first, len(served) - 4, 4):
+        assert sorted(served[start : start + 4]) == [0, 1, 2, 3] or plans in ('leadlag', 'order')
+    assert max(Counter(served).values()) - min(Counter(served).values()) <= 2
+
+
+@pytest.mark.parametrize('plans', ['leadlag', 'order', 'splits'])
+def test_stated_probabilities_are_the_frequencies(cologne1, plans):
+    taken: dict[tuple[int, float], Counter[int]] = defaultdict(Counter)
+    weight: dict[tuple[int, float], float] = defaultdict(float)
+    for seed in range(3):
+        run = decisions(cologne1, FamilyConfig(plans=plans), seed)
+        for stage, elapsed_s, decision in islice(run, 8000):
+            assert 0 < decision.probability <= 1
+            taken[stage, elapsed_s][decision.stage] += 1
+            # importance weights of any choice must add up to the number of visits
+            weight[stage, elapsed_s] += (decision.stage == stage) / decision.probability
+    for state, choices in taken.items():
+        visits = choices.total()
+        if visits > 1000 and 0.05 < choices[state[0]] / visits < 1:
+            assert weight[state] / visits == pytest.approx(1, abs=0.08)
+
+
+def test_the_own_plan_is_certain(cologne1):
+    run = decisions(cologne1, FamilyConfig(plans='net'))
+    assert {decision.probability for _, _, decision in islice(run, 500)} == {1.0}
+
+
+def test_two_stages_never_swap():
+    config = FamilyConfig(plans='leadlag')
+    assert [len(group) for group in make_slots(two_way_plan(), config)] == [1, 1]
+
+
+def test_shifts_must_add_up_to_one():
+    with pytest.raises(ValueError, match='add up to 1'):
+        FamilyConfig(main_shift_s={0: 0.5})
+    with pytest.raises(ValueError, match='must be one of'):
+        FamilyConfig(plans='lead')

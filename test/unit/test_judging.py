@@ -1,0 +1,107 @@
+"""Intervals, the gate, and the price of data, on numbers made by hand."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+
+from known import record
+import pytest
+
+from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.intervals import mean_interval, ratio_interval
+from saferl_ros.errors import DatasetError
+from saferl_ros.evaluate.gate import GateConfig, judge_gate
+
+
+def test_equal_values_have_no_width():
+    interval = mean_interval([3.0, 3.0, 3.0])
+    assert (interval.mean, interval.ci_low, interval.ci_high) == (3.0, 3.0, 3.0)
+
+
+def test_pairs_are_resampled_together():
+    ratio = ratio_interval([1.0, 10.0, 100.0], [2.0, 20.0, 200.0])
+    assert ratio.ci_low == pytest.approx(0.5)
+    assert ratio.ci_high == pytest.approx(0.5)
+
+
+def test_an_interval_holds_its_mean_and_narrows_with_more_values():
+    few, many = mean_interval([1.0, 2.0, 3.0]), mean_interval([1.0, 2.0, 3.0] * 20)
+    assert few.ci_low < few.mean < few.ci_high
+    assert many.ci_high - many.ci_low < few.ci_high - few.ci_low
+
+
+def evaluation() -> dict:
+    ratio = {'mean': 0.8, 'ci_low': 0.7, 'ci_high': 0.9}
+    metrics = ('collisions', 'teleports', 'monitor_faults', 'starved', 'max_wait_s')
+    clean = {name: {'per_seed': [0.0, 0.0]} for name in metrics}
+    return {
+        'controllers': {'cql': clean, 'net_plan': deepcopy(clean)},
+        'delay_ratios': {
+            'cql': {n: dict(ratio) for n in ('net_plan', 'actuated', 'max_pressure')}
+        },
+    }
+
+
+def failed(data: dict) -> list[str]:
+    return [check.name for check in judge_gate(data, 'cql', GateConfig()) if not check.passed]
+
+
+def test_a_policy_within_every_limit_passes():
+    assert failed(evaluation()) == []
+
+
+@pytest.mark.parametrize('other', ['net_plan', 'actuated', 'max_pressure'])
+def test_the_upper_end_of_the_delay_ratio_decides(other):
+    data = evaluation()
+    data['delay_ratios']['cql'][other]['ci_high'] = 1.01
+    assert failed(data) == [f'delay over {other}']
+
+
+@pytest.mark.parametrize(
+    ('metric', 'value', 'name'),
+    [
+        ('collisions', 1.0, 'collisions'),
+        ('teleports', 1.0, 'teleports'),
+        ('monitor_faults', 1.0, 'monitor faults'),
+        ('starved', 1.0, 'starved'),
+        ('max_wait_s', 301.0, 'longest wait'),
+    ],
+)
+def test_one_unsafe_event_too_many_fails(metric, value, name):
+    data = evaluation()
+    data['controllers']['cql'][metric]['per_seed'][1] = value
+    assert failed(data) == [name]
+
+
+def test_an_unknown_controller_is_refused():
+    with pytest.raises(DatasetError, match='dqn'):
+        judge_gate(evaluation(), 'dqn', GateConfig())
+
+
+def test_the_price_is_the_ratio_over_shared_demands():
+    data, _ = record(8, 20)
+    episodes = [
+        replace(
+            e,
+            demand={'seed': n // 2, 'scale': 1.0},
+            family='net' if n % 2 else 'leadlag',
+            metrics={'delay_s': 40.0 if n % 2 else 42.0},
+        )
+        for n, e in enumerate(data.episodes)
+    ]
+    report = quality(replace(data, episodes=episodes))
+    assert report['price']['mean'] == pytest.approx(1.05)
+    assert report['price']['n_pairs'] == 4
+    costly = [replace(e, metrics={'delay_s': e.metrics['delay_s'] * 2}) if e.family != 'net' else e
+              for e in episodes]  # fmt: skip
+    assert any('budget' in w for w in quality(replace(data, episodes=costly))['warnings'])
+
+
+def test_changes_are_counted_by_stage():
+    data, _ = record(8, 20)
+    report = quality(data)
+    assert sum(map(sum, report['follows'])) == report['n_changes']
+    assert report['follows'][0][0] == 0
+    by_queue = report['follows_by_queue'].values()
+    assert sum(sum(map(sum, table)) for table in by_queue) == report['n_changes']
