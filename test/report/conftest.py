@@ -152,6 +152,8 @@ def _record(plan: SignalPlan) -> Record:
         for family, delay_s in (('leadlag', 41.0), ('net', 40.0))
     ]
     manifest = {
+        'plan_fingerprint': plan.fingerprint(),
+        'spec_fingerprint': spec.fingerprint(),
         'git_revision': '0123456789abcdef',
         'scenario': {'name': 'cross'},
         'family': {'plans': 'leadlag'},

@@ -12,9 +12,10 @@ from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario import DemandVariation, load_scenario, Split, Surge, write_demand
 
 
-def vehicles(
-    path: Path, name: str = 'cologne1', **variation: object
-) -> list[tuple[str, float, str]]:
+Rows = list[tuple[str, float, str]]  # (name, departure [s], origin)
+
+
+def vehicles(path: Path, name: str = 'cologne1', **variation: object) -> Rows:
     settings = {'split': Split.RECORD, 'seed': 1, **variation}
     write_demand(load_scenario(name), DemandVariation(**settings), path)
     return [
@@ -51,7 +52,7 @@ def test_a_surge_raises_one_direction_for_its_time(tmp_path):
     path = tmp_path / 'd.rou.xml'
     surge = Surge(start_ratio=0.5, length_s=900, factor=4)
 
-    def by_origin(rows: list[tuple[str, float, str]]) -> Counter[str]:
+    def by_origin(rows: Rows) -> Counter[str]:
         return Counter(origin for _, depart, origin in rows if 27000 <= depart < 27900)
 
     usual, raised = by_origin(vehicles(path)), by_origin(vehicles(path, surge=surge))
