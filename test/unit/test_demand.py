@@ -11,7 +11,6 @@ import pytest
 from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario import DemandVariation, load_scenario, Split, Surge, write_demand
 
-
 Rows = list[tuple[str, float, str]]  # (name, departure [s], origin)
 
 
