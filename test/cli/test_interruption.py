@@ -47,6 +47,8 @@ def test_an_interrupted_recording_resumes_to_the_same_data(tmp_path, how):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a shell's background job ignores Ctrl-C and hands that on; a user's terminal does not
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
     while not parts(output):
