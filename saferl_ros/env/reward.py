@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from saferl_ros.errors import UsageError
+from saferl_ros.sumo.home import direct
 
 SUMO_RL_REWARDS = ('diff-waiting-time', 'average-speed', 'queue', 'pressure')
 REWARDS = ('time_lost', *SUMO_RL_REWARDS)
@@ -39,10 +40,12 @@ class TimeLost:
     """
 
     def __init__(self, api: Any, edges: list[str], step_s: float) -> None:
-        self._n_vehicles = api.edge.getLastStepVehicleNumber
-        self._mean_mps = api.edge.getLastStepMeanSpeed
+        self._n_vehicles = direct(api.edge.getLastStepVehicleNumber)
+        self._mean_mps = direct(api.edge.getLastStepMeanSpeed)
         self._waiting_outside = api.edge.getPendingVehicles
-        self._any_waiting = api.simulation.getPendingVehicles
+        self._all_waiting = direct(api.simulation.getPendingVehicles)
+        self._known_waiting: tuple[str, ...] = ()  # those of the last step, seldom others
+        self._n_waiting = 0  # of them, those that wait at our edges
         self._edges = [(edge, 1.0 / max(0.1, _speed_limit_mps(api, edge))) for edge in edges]
         self._step_s = step_s
         self._lost_veh = 0.0
@@ -56,9 +59,11 @@ class TimeLost:
                 lost = 1.0 - mean_mps(edge) * slowness
                 if lost > 0.0:
                     lost_veh += n * lost
-        if self._any_waiting():
-            lost_veh += sum(len(self._waiting_outside(edge)) for edge, _ in self._edges)
-        self._lost_veh += lost_veh
+        waiting = self._all_waiting()
+        if waiting != self._known_waiting:
+            self._known_waiting = waiting
+            self._n_waiting = sum(len(self._waiting_outside(edge)) for edge, _ in self._edges)
+        self._lost_veh += lost_veh + self._n_waiting
 
     def collect(self) -> float:
         """Return minus the lost time since the last call [vehicle-seconds]."""

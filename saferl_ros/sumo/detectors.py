@@ -11,6 +11,7 @@ import numpy as np
 from saferl_ros.observation.readings import DetectorReadings
 from saferl_ros.observation.spec import Approach, LaneDetector, make_spec, ObservationSpec
 from saferl_ros.signals.plan import SignalPlan
+from saferl_ros.sumo.home import direct
 from saferl_ros.sumo.network import Network
 
 NEAR_M = 100.0  # reach of a lane detector before the stop line
@@ -165,21 +166,22 @@ class DetectorReader:
         domains = [domain for domain, _ in near]
         # by lane: getter of the vehicle count, and the detector to ask for
         self.counters = [
-            (x.getLastStepVehicleNumber, n) for x, n in zip(domains, ids, strict=True)
+            (direct(x.getLastStepVehicleNumber), n) for x, n in zip(domains, ids, strict=True)
         ]
-        self._halting = [
-            (x.getLastStepHaltingNumber, n) for x, n in zip(domains, ids, strict=True)
-        ]
-        self._occupancy = [
-            (x.getLastStepOccupancy, n, 1.0 if x is api.lane else 0.01)  # a share or per cent
+        self._near = [
+            (
+                *(direct(x.getLastStepVehicleNumber), direct(x.getLastStepHaltingNumber)),
+                *(direct(x.getLastStepOccupancy), n),
+                1.0 if x is api.lane else 0.01,  # a share or per cent
+            )
             for x, n in zip(domains, ids, strict=True)
         ]
         owners = [n for n, approach in enumerate(spec.approaches) for _ in approach.spans]
         self._advance = [
             (
                 owner,
-                d.domain(api).getLastStepVehicleNumber,
-                d.domain(api).getLastStepHaltingNumber,
+                direct(d.domain(api).getLastStepVehicleNumber),
+                direct(d.domain(api).getLastStepHaltingNumber),
                 d.source_id,
             )
             for owner, d in zip(owners, _advance(spec, network), strict=True)
@@ -192,22 +194,25 @@ class DetectorReader:
         if self._spec.kind != 'detector':
             vehicle_length_m = np.array([self._lane.getLastStepLength(n) for n in self._lane_ids])
             waiting_s = np.array([self._lane.getWaitingTime(n) for n in self._lane_ids])
-        count_veh, queue_veh = (
-            [0.0] * len(self._spec.approaches),
-            [0.0] * len(self._spec.approaches),
-        )
+        n_approaches = len(self._spec.approaches)
+        advance_count_veh, advance_queue_veh = [0.0] * n_approaches, [0.0] * n_approaches
         for owner, count, halting, detector in self._advance:
             n = count(detector)
             if n:
-                count_veh[owner] += n
-                queue_veh[owner] += halting(detector)
+                advance_count_veh[owner] += n
+                advance_queue_veh[owner] += halting(detector)
+        near = []
+        for count, halting, occupancy, detector, unit in self._near:
+            n = count(detector)
+            near.append((n, halting(detector) if n else 0, occupancy(detector) * unit))
+        count_veh, queue_veh, occupancy_ratio = np.array(near).T
         return DetectorReadings(
             sim_time_s=sim_time_s,
-            count_veh=np.array([count(n) for count, n in self.counters], dtype=np.float64),
-            queue_veh=np.array([halting(n) for halting, n in self._halting], dtype=np.float64),
-            occupancy_ratio=np.array([get(n) * unit for get, n, unit in self._occupancy]),
+            count_veh=count_veh,
+            queue_veh=queue_veh,
+            occupancy_ratio=occupancy_ratio,
             waiting_s=waiting_s,
             vehicle_length_m=vehicle_length_m,
-            advance_count_veh=np.array(count_veh),
-            advance_queue_veh=np.array(queue_veh),
+            advance_count_veh=np.array(advance_count_veh),
+            advance_queue_veh=np.array(advance_queue_veh),
         )

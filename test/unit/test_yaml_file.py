@@ -1,0 +1,104 @@
+"""A configuration is read whole or refused by the key, the value and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from saferl_ros.cli.run_config import RunConfig
+from saferl_ros.cli.yaml_file import build_model, read_yaml
+from saferl_ros.errors import ConfigError
+from saferl_ros.train.config import TrainConfig
+
+ROOT = Path(__file__).parents[2]
+
+
+def refusal(text: str | bytes, path: Path) -> str:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as refused:
+        read_yaml(path, RunConfig)
+    message = str(refused.value)
+    assert f"configuration '{path}'" in message
+    assert '\n' not in message
+    return message
+
+
+def test_a_file_of_defaults_needs_a_name_and_a_scenario_only(tmp_path):
+    path = tmp_path / 'run.yaml'
+    path.write_text('name: mine\nscenario: cologne1\n')
+    assert read_yaml(path, RunConfig) == RunConfig(name='mine', scenario='cologne1')
+
+
+def test_every_value_of_a_file_arrives(tmp_path):
+    path = tmp_path / 'train.yaml'
+    path.write_text('algorithms: [bc]\nseeds: [3, 4]\ncql: {steps: 7, hidden_units: [8]}\n')
+    found = read_yaml(path, TrainConfig)
+    assert (found.algorithms, found.seeds) == (('bc',), (3, 4))
+    assert (found.cql.steps, found.cql.hidden_units) == (7, (8,))
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'config').glob('*.yaml')), ids=lambda p: p.stem)
+def test_the_configurations_that_ship_are_valid(path):
+    found = read_yaml(path, RunConfig)
+    copy = RunConfig.model_validate(yaml.safe_load(found.model_dump_json()))  # JSON is YAML
+    assert copy == found
+
+
+def test_an_empty_file_misses_what_has_no_default(tmp_path):
+    message = refusal('', tmp_path / 'run.yaml')
+    assert "key 'name' is missing; key 'scenario' is missing" in message
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        ('scenaro: cologne1', "unknown key 'scenaro'; did you mean 'scenario'?"),
+        ('record: {episods: 3}', "unknown key 'record.episods'; did you mean 'episodes'?"),
+        (
+            'record: {family: {plan: net}}',
+            "unknown key 'record.family.plan'; did you mean 'plans'",
+        ),
+        ('gate: {zzz: 1}', "unknown key 'gate.zzz'; known are max_delay_over_net_plan, "),
+        ('record: {episodes: many}', "key 'record.episodes': input should be a valid integer"),
+        ('record: {episodes: 0}', 'greater than or equal to 1, found 0'),
+        ('record: 3', "key 'record': input should be a valid dictionary"),
+        ('name: a/b', "key 'name': string should match pattern"),
+        ('clearance: none', "key 'clearance': input should be 'legal', 'net' or 'resco'"),
+        ('train: {algorithms: [ppo]}', "must be out of cql, bc, dqn, not 'ppo', found ['ppo']"),
+        ('train: {algorithms: []}', 'must name at least one of cql, bc, dqn'),
+        ('horizon_s: -1', "key 'horizon_s': input should be greater than 0, found -1"),
+        ('1: x', "key '1': keys should be strings"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_by_name(tmp_path, text, words):
+    assert words in refusal(
+        f'name: x\nscenario: cologne1\n{text}\n'.replace(
+            'name: x\n', '' if text.startswith('name') else 'name: x\n'
+        ),
+        tmp_path / 'run.yaml',
+    )
+
+
+@pytest.mark.parametrize('text', ['- 1\n- 2', 'just words', '3'])
+def test_a_file_without_keys_at_its_top_is_refused(tmp_path, text):
+    assert 'must hold keys and values' in refusal(text, tmp_path / 'run.yaml')
+
+
+@pytest.mark.parametrize(
+    'text', ['name: [', 'a: b: c', b'\xff\xfe\x00\x81', 'a: !!python/name:os']
+)
+def test_a_file_that_is_no_yaml_is_refused(tmp_path, text):
+    assert 'is not valid YAML' in refusal(text, tmp_path / 'run.yaml')
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path):
+    for path, reason in ((tmp_path / 'none.yaml', 'No such file'), (tmp_path, 'Is a directory')):
+        with pytest.raises(ConfigError, match=f'cannot be read: {reason}.*; check the path'):
+            read_yaml(path, RunConfig)
+
+
+def test_options_are_refused_in_the_same_words():
+    with pytest.raises(ConfigError, match=r"the options: key 'cql.steps': .* found 0"):
+        build_model(TrainConfig, {'cql': {'steps': 0}}, 'the options')
