@@ -36,6 +36,9 @@ def two_way_plan() -> SignalPlan:
         min_all_red_s=(1.0, 1.0),
         yellow_s=((0.0, 3.0), (3.0, 0.0)),
         all_red_s=((0.0, 1.0), (1.0, 0.0)),
+        walk_clear_s=((0.0, 0.0), (0.0, 0.0)),
+        min_walk_s=(0.0, 0.0),
+        walk_clearance_s=(0.0, 0.0),
         max_red_s=240.0,
         program=(
             ProgramInterval(stage_index=0, green_s=10.0),

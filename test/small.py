@@ -68,6 +68,9 @@ def crossing(**changes: Any) -> SignalPlan:
             'min_all_red_s': (2.0, 2.0, 2.0, 1.0),
             'yellow_s': ((0.0, 3.0, 3.0), (3.0, 0.0, 3.0), (4.0, 4.0, 0.0)),
             'all_red_s': ((0.0, 2.0, 2.0), (2.0, 0.0, 2.0), (1.0, 1.0, 0.0)),
+            'walk_clear_s': ((0.0,) * 3,) * 3,
+            'min_walk_s': (0.0,) * 4,
+            'walk_clearance_s': (0.0,) * 4,
             'max_red_s': 240.0,
             'program': tuple(
                 ProgramInterval(stage_index=stage, green_s=green_s)

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from saferl_ros.signals import Link, ProgramInterval, SignalPlan, Stage
+from saferl_ros.signals.pairing import with_clearances
 from saferl_ros.sumo.derive import mend_lamps
+
+
+def times(
+    draw: st.DrawFn, links: tuple[Link, ...], low: int, high: int, *, is_crossing: bool
+) -> list[float]:
+    """Whole seconds for vehicle links or for crossings, zero for the others."""
+    return [
+        float(draw(st.integers(low, high))) if link.is_crossing == is_crossing else 0.0
+        for link in links
+    ]
 
 
 @st.composite
@@ -21,14 +34,16 @@ def signal_plans(draw: st.DrawFn) -> SignalPlan:
             foes[i][j] = foes[j][i] = True
             yields[i][j] = kind in ('i yields', 'both yield')
             yields[j][i] = kind in ('j yields', 'both yield')
+    crossings = set(draw(st.lists(st.integers(1, n_links - 1), max_size=2)))
     links = tuple(
         Link(
             index=n,
             from_lane=f'in{n}_0',
             to_lane=f'out{n}_0',
-            direction=draw(st.sampled_from('slr')),
+            direction='s' if n in crossings else draw(st.sampled_from('slr')),
             speed_mps=13.9,
             crossing_m=20.0,
+            is_crossing=n in crossings,
         )
         for n in range(n_links)
     )
@@ -43,62 +58,53 @@ def signal_plans(draw: st.DrawFn) -> SignalPlan:
             unique=True,
         )
     )
+    min_walk = times(draw, links, 1, 4, is_crossing=True)
+
+    def walk_of(text: str) -> float:
+        return max((min_walk[n] for n, lamp in enumerate(text) if lamp in 'Gg'), default=0.0)
+
     stages = tuple(
         Stage(
             lamps=text,
-            min_green_s=float(least := draw(st.integers(1, 5))),
-            max_green_s=float(least + draw(st.integers(0, 15))),
+            min_green_s=(least := max(float(draw(st.integers(1, 5))), walk_of(text))),
+            max_green_s=least + draw(st.integers(0, 15)),
         )
         for text in lamps
     )
-    yellow = [float(draw(st.integers(1, 4))) for _ in links]
-    all_red = [float(draw(st.integers(0, 3))) for _ in links]
-    clears = draw(st.booleans())
-    common = {
-        'junction_id': 'random',
-        'clearance': 'legal',
-        'links': links,
-        'stages': stages,
-        'foes': frozen_foes,
-        'yields': frozen_yields,
-        'protected_turn_clears': clears,
-        'program': tuple(ProgramInterval(stage_index=n, green_s=5.0) for n in range(len(stages))),
-        'offset_s': 0.0,
-    }
     zeros = ((0.0,) * len(stages),) * len(stages)
     blank = SignalPlan(
-        **common,
+        junction_id='random',
+        clearance='legal',
+        links=links,
+        stages=stages,
+        foes=frozen_foes,
+        yields=frozen_yields,
+        protected_turn_clears=draw(st.booleans()),
+        program=tuple(ProgramInterval(stage_index=n, green_s=5.0) for n in range(len(stages))),
+        offset_s=0.0,
         min_yellow_s=(0.0,) * n_links,
         min_all_red_s=(0.0,) * n_links,
         yellow_s=zeros,
         all_red_s=zeros,
+        walk_clear_s=zeros,
+        min_walk_s=tuple(min_walk),
+        walk_clearance_s=(0.0,) * n_links,
         max_red_s=1e6,
     )
-
-    def longest(values: list[float]) -> tuple[tuple[float, ...], ...]:
-        return tuple(
-            tuple(
-                max((values[link] for link in blank.losing(a, b)), default=0.0)
-                for b in range(len(stages))
-            )
-            for a in range(len(stages))
-        )
-
-    matrices = {'yellow_s': longest(yellow), 'all_red_s': longest(all_red)}
-    loose = SignalPlan(
-        **common,
-        min_yellow_s=tuple(yellow),
-        min_all_red_s=tuple(all_red),
-        **matrices,
-        max_red_s=1e6,
+    loose = with_clearances(
+        blank,
+        yellow_s=[
+            0.0 if n in crossings else float(draw(st.integers(1, 4))) for n in range(n_links)
+        ],
+        all_red_s=[
+            0.0 if n in crossings else float(draw(st.integers(0, 3))) for n in range(n_links)
+        ],
+        walk_clearance_s=[
+            float(draw(st.integers(1, 9))) if n in crossings else 0.0 for n in range(n_links)
+        ],
+        least_red_s=float(draw(st.integers(0, 1))),
     )
-    return SignalPlan(
-        **common,
-        min_yellow_s=tuple(yellow),
-        min_all_red_s=tuple(all_red),
-        **matrices,
-        max_red_s=loose.round_s() + draw(st.integers(0, 30)),
-    )
+    return replace(loose, max_red_s=loose.round_s() + draw(st.integers(0, 30)))
 
 
 class Hostile:

@@ -17,7 +17,7 @@ from saferl_ros.errors import UsageError
 from saferl_ros.isolation import IsolatedObject
 from saferl_ros.observation import SignalView
 from saferl_ros.scenario import DemandVariation, load_scenario, Scenario, Split
-from saferl_ros.sumo.derive import DEFAULT_LIMITS, PlanLimits
+from saferl_ros.sumo.settings import DEFAULT_LIMITS, PlanLimits
 from saferl_ros.sumo.simulation import SimulationOptions
 
 Observation = npt.NDArray[np.float32]

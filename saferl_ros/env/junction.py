@@ -15,11 +15,19 @@ from saferl_ros.env.reward import check_reward, FromSumoRl, Reward, TimeLost
 from saferl_ros.env.sumo_rl_view import traffic_signal_view
 from saferl_ros.observation import FeatureVector, ObservationSpec, SignalView
 from saferl_ros.scenario import DemandVariation, Scenario
-from saferl_ros.signals import ConflictMonitor, RequestVerdict, SignalPlan, StageSequencer
-from saferl_ros.sumo.derive import DEFAULT_LIMITS, derive_plan, pick_junction, PlanLimits
+from saferl_ros.signals import (
+    card_of,
+    ConflictMonitor,
+    program_card_of,
+    RequestVerdict,
+    SignalPlan,
+    StageSequencer,
+)
+from saferl_ros.sumo.derive import derive_plan, pick_junction
 from saferl_ros.sumo.detectors import approach_edges, derive_spec, detector_xml, DetectorReader
 from saferl_ros.sumo.network import Network, read_network
 from saferl_ros.sumo.sampler import TrafficSampler
+from saferl_ros.sumo.settings import DEFAULT_LIMITS, PlanLimits
 from saferl_ros.sumo.simulation import Simulation, SimulationOptions
 
 DECISION_S = 5.0
@@ -83,7 +91,6 @@ class JunctionSimulation:
     :param reward: a name of ``env.reward.REWARDS`` or a callable written for sumo-rl.
     :param observation_class: a ``sumo_rl.ObservationFunction`` subclass, instead of the spec.
     :param sample_traffic: keep queue and waits for judging.
-    :param monitor_plan: rules for the monitor if not the junction's own plan.
     """
 
     def __init__(
@@ -97,7 +104,6 @@ class JunctionSimulation:
         decision_s: float = DECISION_S,
         fixed_interval: bool = False,
         sample_traffic: bool = False,
-        monitor_plan: SignalPlan | None = None,
     ) -> None:
         check_reward(reward)
         self.junction = junction
@@ -110,7 +116,7 @@ class JunctionSimulation:
         step_s = self._step_s = junction.scenario.step_s
         first = self.plan.program[0].stage_index if self.plan.program else 0
         self.sequencer = StageSequencer(self.plan, step_s=step_s, initial_stage=first)
-        self.monitor = ConflictMonitor(monitor_plan or self.plan, step_s=step_s)
+        self.monitor = ConflictMonitor(card_of(self.plan), step_s=step_s)
         self.sampler: TrafficSampler | None = None
         self.view: Any = None
         self.observation_fn: Any = None
@@ -249,6 +255,7 @@ class JunctionSimulation:
     def run_own_program(self) -> None:
         """Let SUMO's own program run to the end; the monitor reads its lamps."""
         api, junction_id = self.simulation.api, self.plan.junction_id
+        self.monitor = ConflictMonitor(program_card_of(self.plan), step_s=self._step_s)
         while not self.is_over:
             self._advance()  # SUMO switches at the start of a step: the lamps read after it held
             lamps = api.trafficlight.getRedYellowGreenState(junction_id)

@@ -66,20 +66,24 @@ def stage_table(plan: SignalPlan, labels: Mapping[str, str]) -> Table:
 
 
 def clearance_table(plan: SignalPlan) -> Table:
-    """Return yellow and all-red from each stage to each other."""
+    """Return walk clearance, yellow and all-red from each stage to each other."""
     stages = range(plan.n_stages)
+    has_walk = any(link.is_crossing for link in plan.links)
+
+    def clearance(a: int, b: int) -> str:
+        vehicles = f'{plan.yellow_s[a][b]:g} + {plan.all_red_s[a][b]:g}'
+        return f'{plan.walk_clear_s[a][b]:g} + {vehicles}' if has_walk else vehicles
+
     return Table(
         name='clearances',
-        caption='Clearance from the stage of the row to the stage of the column: yellow + all-red '
-        '[s]. Only movements that lose green show it.',
+        caption='Clearance from the stage of the row to the stage of the column: '
+        f'{"pedestrian clearance + " if has_walk else ""}yellow + all-red [s]. Only movements '
+        'that lose green show it.',
         columns=('from ╲ to', *(f'stage {b}' for b in stages)),
         rows=tuple(
             Row(
                 head=f'stage {a}',
-                cells=tuple(
-                    SAME if a == b else f'{plan.yellow_s[a][b]:g} + {plan.all_red_s[a][b]:g}'
-                    for b in stages
-                ),
+                cells=tuple(SAME if a == b else clearance(a, b) for b in stages),
             )
             for a in stages
         ),

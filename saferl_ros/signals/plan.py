@@ -23,8 +23,14 @@ class Link:
     to_lane: str
     direction: str  # SUMO's letter: s straight, l L left, r R right, t turn-around
     speed_mps: float  # posted speed of the approach
-    crossing_m: float  # way from the stop line to the far end of the junction
-    is_crossing: bool = False  # a pedestrian crossing
+    crossing_m: float  # way from the stop line to the far end; of a crossing, kerb to kerb
+    grade_ratio: float = 0.0  # slope of the approach, uphill positive
+    is_crossing: bool = False  # a pedestrian crossing: green is walk, red is don't walk
+
+    @property
+    def is_turn(self) -> bool:
+        """Whether the movement turns, so that permissive green can mean anything for it."""
+        return self.direction in TURN_DIRECTIONS and not self.is_crossing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +69,15 @@ class SignalPlan:
     foes: tuple[tuple[bool, ...], ...]  # (n_links, n_links), symmetric: paths cross or merge
     yields: tuple[tuple[bool, ...], ...]  # [i][j]: link i must give way to link j
     min_yellow_s: tuple[float, ...]  # (n_links,) shortest yellow of the link
-    min_all_red_s: tuple[float, ...]  # (n_links,) shortest red clearance after that yellow
+    min_all_red_s: tuple[float, ...]  # (n_links,) shortest red until a foe may start
     yellow_s: tuple[tuple[float, ...], ...]  # (n_stages, n_stages), zero on the diagonal
     all_red_s: tuple[tuple[float, ...], ...]  # (n_stages, n_stages)
+    walk_clear_s: tuple[
+        tuple[float, ...], ...
+    ]  # (n_stages, n_stages) before the yellow: crossings
+    # that lose walk clear while everything else stays as it is
+    min_walk_s: tuple[float, ...]  # (n_links,) shortest walk of a crossing, zero for vehicles
+    walk_clearance_s: tuple[float, ...]  # (n_links,) from the end of walk until a foe may start
     max_red_s: float  # longest wait of a movement with demand until its green
     program: tuple[ProgramInterval, ...]  # the network's own plan, in its order
     offset_s: float  # start of the program's first stage after simulated time zero
@@ -85,6 +97,7 @@ class SignalPlan:
             ('yields', self.yields, n_links),
             ('yellow_s', self.yellow_s, n_stages),
             ('all_red_s', self.all_red_s, n_stages),
+            ('walk_clear_s', self.walk_clear_s, n_stages),
         ):
             if len(matrix) != size or any(len(row) != size for row in matrix):
                 raise SignalPlanError(
@@ -93,6 +106,8 @@ class SignalPlan:
         for name, vector in (
             ('min_yellow_s', self.min_yellow_s),
             ('min_all_red_s', self.min_all_red_s),
+            ('min_walk_s', self.min_walk_s),
+            ('walk_clearance_s', self.walk_clearance_s),
         ):
             if len(vector) != n_links:
                 raise SignalPlanError(
@@ -126,19 +141,37 @@ class SignalPlan:
                 )
 
     def _check_clearances(self) -> None:
+        for stage, _ in enumerate(self.stages):
+            walk_s = max((self.min_walk_s[link] for link in self.greens(stage)), default=0.0)
+            if self.stages[stage].min_green_s < walk_s:
+                raise SignalPlanError(
+                    f"junction '{self.junction_id}', stage {stage}: min green "
+                    f'{self.stages[stage].min_green_s:g} s is shorter than its walk of '
+                    f'{walk_s:g} s'
+                )
         for a in range(len(self.stages)):
             for b in range(len(self.stages)):
                 for link in self.losing(a, b):
-                    if (
-                        self.yellow_s[a][b] < self.min_yellow_s[link]
-                        or self.all_red_s[a][b] < self.min_all_red_s[link]
-                    ):
-                        raise SignalPlanError(
-                            f"junction '{self.junction_id}', stage {a} to {b}: yellow "
-                            f'{self.yellow_s[a][b]:g} s and all-red {self.all_red_s[a][b]:g} s '
-                            f'are shorter than link {link} needs: '
-                            f'{self.min_yellow_s[link]:g} s and {self.min_all_red_s[link]:g} s'
-                        )
+                    self._check_clearance(a, b, link)
+
+    def _check_clearance(self, a: int, b: int, link: int) -> None:
+        """Check the clearance of one link that loses green between two stages."""
+        if self.links[link].is_crossing:
+            found_s, required_s = self.intergreen_s(a, b), self.walk_clearance_s[link]
+            what = 'pedestrian clearance'
+        elif self.yellow_s[a][b] < self.min_yellow_s[link]:
+            found_s, required_s = self.yellow_s[a][b], self.min_yellow_s[link]
+            what = 'yellow'
+        else:
+            # a link none of whose foes starts now is red at least through the next minimum green
+            has_foe = any(self.foes[link][foe] for foe in self.starting(a, b))
+            found_s = self.all_red_s[a][b] + (0.0 if has_foe else self.stages[b].min_green_s)
+            required_s, what = self.min_all_red_s[link], 'all-red'
+        if found_s < required_s - 1e-9:
+            raise SignalPlanError(
+                f"junction '{self.junction_id}', stage {a} to {b}: {what} of {found_s:g} s is "
+                f'shorter than link {link} needs: {required_s:g} s'
+            )
 
     @property
     def n_links(self) -> int:
@@ -169,8 +202,11 @@ class SignalPlan:
         ]
 
     def _gives_way(self, i: int, j: int, lamps: str) -> bool:
-        turns = self.links[i].direction in TURN_DIRECTIONS
-        return lamps[i] == 'g' and turns and self.yields[i][j]
+        return lamps[i] == 'g' and self.links[i].is_turn and self.yields[i][j]
+
+    def greens(self, stage: int) -> list[int]:
+        """Return the links that hold green in a stage."""
+        return [i for i, lamp in enumerate(self.stages[stage].lamps) if lamp in GREEN_LAMPS]
 
     def losing(self, a: int, b: int) -> list[int]:
         """Return the links that lose green when stage ``a`` is followed by stage ``b``."""
@@ -180,13 +216,23 @@ class SignalPlan:
         also = self._also(a, b)
         return [
             link
-            for link in range(self.n_links)
-            if before[link] in GREEN_LAMPS
-            and (
+            for link in self.greens(a)
+            if (
                 after[link] not in GREEN_LAMPS
                 or (self.protected_turn_clears and before[link] == 'G' and after[link] == 'g')
                 or link in also
             )
+        ]
+
+    def starting(self, a: int, b: int) -> list[int]:
+        """Return the links that stage ``b`` gives a right they do not have in stage ``a``."""
+        before, losing = self.stages[a].lamps, set(self.losing(a, b))
+        return [
+            link
+            for link in self.greens(b)
+            if before[link] not in GREEN_LAMPS
+            or link in losing
+            or (before[link] == 'g' and self.stages[b].lamps[link] == 'G')
         ]
 
     def _also(self, a: int, b: int) -> set[int]:
@@ -196,9 +242,11 @@ class SignalPlan:
         """
         Return the lamps on the way from stage ``a`` to stage ``b``.
 
-        A link that is green in both stages keeps the right it had until the change is over.
+        A link that is green in both stages keeps the right it had until the change is over; a
+        crossing that loses its walk is red from the first moment on.
 
-        :param losing_lamp: what links that lose green show: ``y``, and then ``r``.
+        :param losing_lamp: what vehicle links that lose green show: ``G`` while only crossings
+            clear (each keeps the green it had), then ``y``, and then ``r``.
         """
         losing = set(self.losing(a, b))
         also = self._also(a, b)
@@ -207,7 +255,8 @@ class SignalPlan:
             zip(self.stages[a].lamps, self.stages[b].lamps, strict=True)
         ):
             if link in losing:
-                lamps.append(losing_lamp)
+                kept = before if losing_lamp == 'G' else losing_lamp
+                lamps.append('r' if self.links[link].is_crossing else kept)
             elif before in GREEN_LAMPS:
                 lamps.append(before)
             else:
@@ -215,38 +264,56 @@ class SignalPlan:
                 lamps.append('s' if stays else 'r')
         return ''.join(lamps)
 
+    def change_lamps(self, a: int, b: int) -> tuple[tuple[float, str], ...]:
+        """
+        Return the intervals between stage ``a`` and stage ``b``: (duration [s], lamps).
+
+        Walk clearance, yellow, all-red, in this order; those of no length are left out.
+        """
+        return tuple(
+            (duration_s, self.clearance_lamps(a, b, lamp))
+            for duration_s, lamp in (
+                (self.walk_clear_s[a][b], 'G'),
+                (self.yellow_s[a][b], 'y'),
+                (self.all_red_s[a][b], 'r'),
+            )
+            if duration_s > 0
+        )
+
     def intergreen_s(self, a: int, b: int) -> float:
         """Return the time from the end of stage ``a`` to the start of stage ``b`` [s]."""
-        return self.yellow_s[a][b] + self.all_red_s[a][b]
+        return self.walk_clear_s[a][b] + self.yellow_s[a][b] + self.all_red_s[a][b]
 
     def entering_s(self, stage: int) -> float:
         """Return the longest clearance before ``stage`` can start [s]."""
         return max(self.intergreen_s(a, stage) for a in range(self.n_stages))
 
-    def cover_stages(self) -> dict[int, tuple[int, ...]]:
+    def cover_stages(self, without: frozenset[int] = frozenset()) -> dict[int, tuple[int, ...]]:
         """
         Return a small set of stages that together serve every link that any stage serves.
 
+        :param without: stages that are not to be used; a link that only they serve is left out.
         :returns: stage index to the links it answers for; a link stands under one stage only.
         """
-        greens = [
-            {i for i, lamp in enumerate(stage.lamps) if lamp in GREEN_LAMPS}
-            for stage in self.stages
-        ]
-        open_links = set().union(*greens)
+        greens = {s: set(self.greens(s)) for s in range(self.n_stages) if s not in without}
+        open_links = set().union(*greens.values())
         cover: dict[int, tuple[int, ...]] = {}
         while open_links:
-            best = max(range(self.n_stages), key=lambda s: (len(greens[s] & open_links), -s))
+            best = max(greens, key=lambda s: (len(greens[s] & open_links), -s))
             cover[best] = tuple(sorted(greens[best] & open_links))
             open_links -= greens[best]
         return cover
 
-    def round_s(self) -> float:
-        """Return how long it takes to serve every link once, with every clearance [s]."""
+    def round_s(self, without: frozenset[int] = frozenset()) -> float:
+        """
+        Return how long it takes to serve every link once, with every clearance [s].
+
+        :param without: stages that are not to be used.
+        """
         longest_s = max(
             self.entering_s(s) + stage.min_green_s for s, stage in enumerate(self.stages)
         )
-        cover = self.cover_stages()
+        cover = self.cover_stages(without)
         return longest_s + sum(
             self.entering_s(stage) + self.stages[stage].min_green_s for stage in cover
         )
@@ -279,10 +346,13 @@ class SignalPlan:
                     'program': tuple(ProgramInterval(**part) for part in data['program']),
                     'also_clears': tuple((a, b, tuple(c)) for a, b, c in data['also_clears']),
                     'min_yellow_s': tuple(data['min_yellow_s']),
-                    'min_all_red_s': tuple(data['min_all_red_s']),
+                    **{
+                        name: tuple(data[name])
+                        for name in ('min_all_red_s', 'min_walk_s', 'walk_clearance_s')
+                    },
                     **{
                         name: tuple(tuple(row) for row in data[name])
-                        for name in ('foes', 'yields', 'yellow_s', 'all_red_s')
+                        for name in ('foes', 'yields', 'yellow_s', 'all_red_s', 'walk_clear_s')
                     },
                 }
             )

@@ -43,9 +43,9 @@ def actuated_xml(plan: SignalPlan, config: ActuatedConfig) -> str:
             f'        <phase duration="{stage.min_green_s:g}" state="{stage.lamps}" '
             f'minDur="{stage.min_green_s:g}" maxDur="{longest_s:g}"/>'
         )
-        for lamp, duration_s in (('y', plan.yellow_s[a][b]), ('r', plan.all_red_s[a][b])):
-            if duration_s > 0:
-                lamps = plan.clearance_lamps(a, b, lamp)
-                lines.append(f'        <phase duration="{duration_s:g}" state="{lamps}"/>')
+        lines += [
+            f'        <phase duration="{duration_s:g}" state="{lamps}"/>'
+            for duration_s, lamps in plan.change_lamps(a, b)
+        ]
     lines += ['    </tlLogic>', '</additional>']
     return '\n'.join(lines)

@@ -5,52 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from saferl_ros.errors import ScenarioError, SignalPlanError
-from saferl_ros.signals.clearance import (
-    kinematic_yellow_s,
-    PROFILES,
-    red_clearance_s,
-    round_up_s,
-)
+from saferl_ros.signals.clearance import MIN_WALK_S, PROFILES
 from saferl_ros.signals.plan import (
     GREEN_LAMPS,
     Link,
     ProgramInterval,
     SignalPlan,
     Stage,
-    TURN_DIRECTIONS,
 )
+from saferl_ros.sumo.legal import with_legal_clearances
 from saferl_ros.sumo.network import Connection, Network, Program
+from saferl_ros.sumo.settings import DEFAULT_LIMITS, DEFAULT_MAX_GREEN_S, PlanLimits
 
 RESCO_YELLOW_S = 3.0  # RESCO's map configuration for all maps but one
 RESCO_ARTERIAL_YELLOW_S = 2.0  # the same file, arterial4x4
 Matrix = tuple[tuple[bool, ...], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanLimits:
-    """
-    Bounds for what the network does not state; the defaults are ordinary practice.
-
-    Greens that no plan ever showed are where a learned policy is most likely to be wrong, so the
-    maximum is near what plans show: a stage's stated ``maxDur``, else 60 s, and never less than
-    the green it has in the program.
-    """
-
-    min_green_s: float = 5.0
-    max_green_s: float | None = None  # set, it holds for every stage
-    max_red_s: float = 150.0  # raised where a junction cannot serve everybody in that time
-
-
-DEFAULT_MAX_GREEN_S = 60.0
-DEFAULT_LIMITS = PlanLimits()
-
-
 def signal_ids(network: Network) -> list[str]:
     """Return the signals that have links and at least two stages, in the network's order."""
     return [
         tls_id
-        for tls_id, program in network.programs.items()
-        if network.signalised(tls_id) and len(_green_phases(program)) > 1
+        for tls_id in network.programs
+        if network.signalised(tls_id) and len(green_phases(network, tls_id)) > 1
     ]
 
 
@@ -122,11 +99,13 @@ def derive_plan(
     program = network.programs[junction_id]
     links = _links(network, junction_id, len(program.phases[0].lamps))
     foes, yields = _right_of_way(network, junction_id, len(links))
-    greens = _green_phases(program)
+    greens = green_phases(network, junction_id)
     stages, stage_of_phase = _stages(program, greens, links, foes, yields, limits)
     order = [stage_of_phase[phase] for phase in greens]
-    yellows, all_reds = _program_clearances(program, greens)
-    n_stages = len(stages)
+    shown = _program_clearances(program, greens)
+    n_links, n_stages = len(links), len(stages)
+    zeros = ((0.0,) * n_stages,) * n_stages
+    is_legal = clearance == 'legal'
     blank = SignalPlan(
         junction_id=junction_id,
         clearance=clearance,
@@ -134,11 +113,17 @@ def derive_plan(
         stages=stages,
         foes=foes,
         yields=yields,
-        min_yellow_s=(0.0,) * len(links),
-        min_all_red_s=(0.0,) * len(links),
-        yellow_s=((0.0,) * n_stages,) * n_stages,
-        all_red_s=((0.0,) * n_stages,) * n_stages,
-        protected_turn_clears=clearance == 'legal',
+        min_yellow_s=(0.0,) * n_links,
+        min_all_red_s=(0.0,) * n_links,
+        yellow_s=zeros,
+        all_red_s=zeros,
+        walk_clear_s=zeros,
+        min_walk_s=tuple(
+            (limits.walk_s or MIN_WALK_S) if is_legal and link.is_crossing else 0.0
+            for link in links
+        ),
+        walk_clearance_s=(0.0,) * n_links,
+        protected_turn_clears=is_legal,
         max_red_s=1e9,
         program=tuple(
             ProgramInterval(stage_index=stage, green_s=program.phases[phase].duration_s)
@@ -146,27 +131,42 @@ def derive_plan(
         ),
         offset_s=program.offset_s,
     )
-    if clearance == 'legal':
-        plan = _with_legal_clearances(blank, step_s)
+    if is_legal:
+        plan = with_legal_clearances(blank, step_s, limits)
     else:
         if clearance == 'resco':
             is_arterial = 'arterial4x4' in network.path.name
             yellow_s = RESCO_ARTERIAL_YELLOW_S if is_arterial else RESCO_YELLOW_S
-            yellows, all_reds = [yellow_s] * len(greens), [0.0] * len(greens)
+            shown = [_Shown(yellow_s=yellow_s) for _ in greens]
         if clearance == 'net':
             blank = replace(blank, also_clears=_also_clears(program, greens, order, blank))
-        plan = _with_program_clearances(blank, order, yellows, all_reds)
+        plan = _with_program_clearances(blank, order, shown)
     return replace(plan, max_red_s=max(limits.max_red_s, plan.round_s()))
 
 
-def _green_phases(program: Program) -> list[int]:
-    """Return the phases that are stages: some green and no yellow."""
+def green_phases(network: Network, junction_id: str) -> list[int]:
+    """
+    Return the phases of a program that are stages: some green and no yellow.
+
+    A phase that only takes the walk away from the one before is that one's pedestrian clearance.
+    """
+    phases = network.programs[junction_id].phases
+    crossings = {
+        c.link_index for c in network.signalised(junction_id) if c.from_lane.startswith(':')
+    }
+
+    def is_walk_clearance(n: int) -> bool:
+        before, now = phases[n - 1].lamps, phases[n].lamps
+        changed = {i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b}
+        return bool(changed) and changed <= crossings and all(now[i] == 'r' for i in changed)
+
     return [
         n
-        for n, phase in enumerate(program.phases)
+        for n, phase in enumerate(phases)
         if 'y' not in phase.lamps
         and 'u' not in phase.lamps
         and not GREEN_LAMPS.isdisjoint(phase.lamps)
+        and not is_walk_clearance(n)
     ]
 
 
@@ -197,7 +197,13 @@ def _links(network: Network, junction_id: str, n_lamps: int) -> tuple[Link, ...]
                 to_lane=connection.to_lane,
                 direction=connection.direction,
                 speed_mps=network.lanes[connection.from_lane].speed_mps,
-                crossing_m=round(network.crossing_m(connection), 2),
+                crossing_m=round(
+                    network.lanes[connection.to_lane].length_m
+                    if is_crossing
+                    else network.crossing_m(connection),
+                    2,
+                ),
+                grade_ratio=round(network.lanes[connection.from_lane].grade_ratio, 4),
                 is_crossing=is_crossing,
             )
         )
@@ -237,68 +243,115 @@ def _stages(
     stage_of_phase = {}
     known: dict[str, int] = {}
     for phase in greens:
-        lamps = mend_lamps(program.phases[phase].lamps.ljust(len(links), 'r'), links, foes, yields)
+        stated = program.phases[phase]
+        lamps = mend_lamps(
+            stated.lamps.ljust(len(links), 'r'),
+            links,
+            foes,
+            yields,
+            is_exclusive=limits.pedestrians == 'exclusive',
+        )
         if lamps not in known:
             known[lamps] = len(stages)
-            stated = program.phases[phase]
-            longest_s = limits.max_green_s or stated.max_green_s or DEFAULT_MAX_GREEN_S
-            stages.append(
-                Stage(
-                    lamps=lamps,
-                    min_green_s=limits.min_green_s,
-                    max_green_s=max(longest_s, stated.duration_s),
-                )
-            )
+            stages.append(_stage(lamps, links, limits, stated.max_green_s, stated.duration_s))
         stage_of_phase[phase] = known[lamps]
+    left_out = [
+        link.index
+        for link in links
+        if link.is_crossing and not any(stage.lamps[link.index] == 'G' for stage in stages)
+    ]
+    if left_out:  # nobody else walks in this junction's stages, so all of them walk in one more
+        lamps = ''.join('G' if link in left_out else 'r' for link in range(len(links)))
+        stages.append(_stage(lamps, links, limits, None, 0.0))
     return tuple(stages), stage_of_phase
 
 
-def mend_lamps(lamps: str, links: tuple[Link, ...], foes: Matrix, yields: Matrix) -> str:
+def _stage(
+    lamps: str,
+    links: tuple[Link, ...],
+    limits: PlanLimits,
+    stated_max_s: float | None,
+    stated_s: float,
+) -> Stage:
+    has_walk = any(link.is_crossing and lamps[link.index] in GREEN_LAMPS for link in links)
+    least_s = max(limits.min_green_s, (limits.walk_s or MIN_WALK_S) if has_walk else 0.0)
+    longest_s = limits.max_green_s or stated_max_s or DEFAULT_MAX_GREEN_S
+    return Stage(lamps=lamps, min_green_s=least_s, max_green_s=max(longest_s, stated_s, least_s))
+
+
+def mend_lamps(
+    lamps: str,
+    links: tuple[Link, ...],
+    foes: Matrix,
+    yields: Matrix,
+    *,
+    is_exclusive: bool = False,
+) -> str:
     """
     Return ``lamps`` without conflicting greens.
 
     Of two conflicting greens the link that must give way becomes permissive if it is a turn, red
-    otherwise; if both must (or neither), the turn of the two is the one that changes.
+    otherwise; if both must (or neither), the turn of the two is the one that changes. A crossing
+    that meets other traffic than turns stays red.
+
+    :param is_exclusive: pedestrians share their time with no turn either.
     """
     mended = [lamp if lamp in 'Ggs' else 'r' for lamp in lamps]
-    turns = [link.direction in TURN_DIRECTIONS for link in links]
+    for link in links:
+        if link.is_crossing and mended[link.index] != 'r':
+            mended[link.index] = 'G'  # walk is walk
 
     def gives_way(i: int, j: int) -> bool:
-        return mended[i] == 'g' and turns[i] and yields[i][j]
+        return mended[i] == 'g' and links[i].is_turn and yields[i][j]
 
     for i in range(len(links)):
         for j in range(i + 1, len(links)):
             if not foes[i][j] or mended[i] not in GREEN_LAMPS or mended[j] not in GREEN_LAMPS:
                 continue
-            if gives_way(i, j) or gives_way(j, i):
+            crossing = next((n for n in (i, j) if links[n].is_crossing), None)
+            if crossing is not None and is_exclusive:
+                mended[crossing] = 'r'
+            elif gives_way(i, j) or gives_way(j, i):
                 continue
-            if turns[i] and yields[i][j]:
+            elif links[i].is_turn and yields[i][j]:
                 mended[i] = 'g'
-            elif turns[j] and yields[j][i]:
+            elif links[j].is_turn and yields[j][i]:
                 mended[j] = 'g'
+            elif crossing is not None:
+                mended[crossing] = 'r'
             else:
                 mended[i if yields[i][j] else j] = 'r'
     return ''.join(mended)
 
 
-def _program_clearances(program: Program, greens: list[int]) -> tuple[list[float], list[float]]:
-    """Return the yellow and all-red that follow each green phase of the program [s]."""
-    yellows, all_reds = [], []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """What a program shows between one green phase and the next [s]."""
+
+    walk_clear_s: float = 0.0
+    yellow_s: float = 0.0
+    all_red_s: float = 0.0
+
+
+def _program_clearances(program: Program, greens: list[int]) -> list[_Shown]:
+    """Return the clearance that follows each green phase of the program."""
+    found = []
     n_phases = len(program.phases)
     for n, phase in enumerate(greens):
         following = greens[(n + 1) % len(greens)]
-        yellow_s = all_red_s = 0.0
+        walk_s = yellow_s = all_red_s = 0.0
         between = (phase + 1) % n_phases
         while between != following:
             part = program.phases[between]
             if 'y' in part.lamps:
                 yellow_s += part.duration_s
+            elif yellow_s == 0.0 and not GREEN_LAMPS.isdisjoint(part.lamps):
+                walk_s += part.duration_s
             else:
                 all_red_s += part.duration_s
             between = (between + 1) % n_phases
-        yellows.append(yellow_s)
-        all_reds.append(all_red_s)
-    return yellows, all_reds
+        found.append(_Shown(walk_clear_s=walk_s, yellow_s=yellow_s, all_red_s=all_red_s))
+    return found
 
 
 def _also_clears(
@@ -323,58 +376,43 @@ def _also_clears(
 
 
 def _with_program_clearances(
-    plan: SignalPlan, order: list[int], yellows: list[float], all_reds: list[float]
+    plan: SignalPlan, order: list[int], shown: list[_Shown]
 ) -> SignalPlan:
     """Give each change the clearance that the program shows after the stage it leaves."""
-    n_stages = plan.n_stages
-    yellow_s = [[0.0] * n_stages for _ in range(n_stages)]
-    all_red_s = [[0.0] * n_stages for _ in range(n_stages)]
+    stages = range(plan.n_stages)
+    names = ('walk_clear_s', 'yellow_s', 'all_red_s')
+    values = {name: [[0.0 for _ in stages] for _ in stages] for name in names}
     for n, a in enumerate(order):
-        for b in range(n_stages):
+        for b in stages:
             # RESCO and sumo-rl run a yellow at every change, even where no link loses green
             if plan.losing(a, b) or (plan.clearance == 'resco' and a != b):
-                yellow_s[a][b] = max(yellow_s[a][b], yellows[n])
-                all_red_s[a][b] = max(all_red_s[a][b], all_reds[n])
+                for name, matrix in values.items():
+                    matrix[a][b] = max(matrix[a][b], getattr(shown[n], name))
     for n, a in enumerate(order):  # the program's own changes are kept to the second
         b = order[(n + 1) % len(order)]
         if order.count(a) == 1 and a != b:
-            yellow_s[a][b], all_red_s[a][b] = yellows[n], all_reds[n]
+            for name, matrix in values.items():
+                matrix[a][b] = getattr(shown[n], name)
 
-    def shortest(link: int, values: list[list[float]]) -> float:
+    def shortest(link: int, *of: str) -> float:
         return min(
             (
-                values[a][b]
-                for a in range(n_stages)
-                for b in range(n_stages)
+                sum(values[name][a][b] for name in of)
+                for a in stages
+                for b in stages
                 if link in plan.losing(a, b)
             ),
             default=0.0,
         )
 
+    vehicles = [not link.is_crossing for link in plan.links]
+    walk_clear_s, yellow_s, all_red_s = (tuple(map(tuple, values[name])) for name in names)
     return replace(
         plan,
-        yellow_s=tuple(map(tuple, yellow_s)),
-        all_red_s=tuple(map(tuple, all_red_s)),
-        min_yellow_s=tuple(shortest(link, yellow_s) for link in range(plan.n_links)),
-        min_all_red_s=tuple(shortest(link, all_red_s) for link in range(plan.n_links)),
-    )
-
-
-def _with_legal_clearances(plan: SignalPlan, step_s: float) -> SignalPlan:
-    """Give each change the longest yellow and red clearance among the links that lose green."""
-    yellow = [round_up_s(kinematic_yellow_s(link.speed_mps), step_s) for link in plan.links]
-    all_red = [
-        round_up_s(red_clearance_s(link.crossing_m, link.speed_mps), step_s) for link in plan.links
-    ]
-    stages = range(plan.n_stages)
-
-    def longest(values: list[float], a: int, b: int) -> float:
-        return max((values[link] for link in plan.losing(a, b)), default=0.0)
-
-    return replace(
-        plan,
-        min_yellow_s=tuple(yellow),
-        min_all_red_s=tuple(all_red),
-        yellow_s=tuple(tuple(longest(yellow, a, b) for b in stages) for a in stages),
-        all_red_s=tuple(tuple(longest(all_red, a, b) for b in stages) for a in stages),
+        walk_clear_s=walk_clear_s,
+        yellow_s=yellow_s,
+        all_red_s=all_red_s,
+        min_yellow_s=tuple(shortest(i, 'yellow_s') * v for i, v in enumerate(vehicles)),
+        min_all_red_s=tuple(shortest(i, 'all_red_s') * v for i, v in enumerate(vehicles)),
+        walk_clearance_s=tuple(shortest(i, *names) * (not v) for i, v in enumerate(vehicles)),
     )

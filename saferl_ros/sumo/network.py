@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+import math
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,6 +23,7 @@ class Lane:
     length_m: float
     speed_mps: float
     shape: tuple[Point, ...]
+    grade_ratio: float = 0.0  # uphill positive over its last 50 m; zero without elevations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,7 @@ def _read_root(root: ElementTree.Element, path: Path) -> Network:
             length_m=float(lane.get('length', 0.1)),
             speed_mps=float(lane.get('speed', 13.89)),
             shape=_shape(lane.get('shape', '')),
+            grade_ratio=_grade_ratio(lane.get('shape', '')),
         )
         for edge in root.iter('edge')
         for lane in edge.iter('lane')
@@ -175,6 +178,23 @@ def _read_root(root: ElementTree.Element, path: Path) -> Network:
 def _shape(text: str) -> tuple[Point, ...]:
     points = (point.split(',') for point in text.split())
     return tuple((float(p[0]), float(p[1])) for p in points)
+
+
+GRADE_OVER_M = 50.0  # the stretch in which a driver decides to stop
+
+
+def _grade_ratio(shape: str) -> float:
+    """Return the mean slope of a lane's last stretch, uphill positive [-]."""
+    points = [tuple(map(float, point.split(','))) for point in shape.split()]
+    if not points or len(points[0]) < 3:
+        return 0.0
+    run_m = rise_m = 0.0
+    for (x0, y0, z0), (x1, y1, z1) in zip(points[-2::-1], points[:0:-1], strict=True):
+        run_m += math.hypot(x1 - x0, y1 - y0)
+        rise_m += z1 - z0
+        if run_m >= GRADE_OVER_M:
+            break
+    return rise_m / run_m if run_m > 0 else 0.0
 
 
 def _connection(element: ElementTree.Element) -> Connection:

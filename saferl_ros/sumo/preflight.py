@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saferl_ros.signals.monitor import ConflictMonitor
+from saferl_ros.signals import ConflictMonitor, program_card_of
 from saferl_ros.sumo.derive import derive_plan, signal_ids
 from saferl_ros.sumo.network import Network
 
@@ -40,7 +40,7 @@ def check_junction(network: Network, junction_id: str, step_s: float = 1.0) -> l
     :returns: the worst finding of each rule and link, by link.
     """
     rules = derive_plan(network, junction_id, clearance='legal', step_s=step_s)
-    monitor = ConflictMonitor(rules, step_s=step_s, keep=100_000)
+    monitor = ConflictMonitor(program_card_of(rules), step_s=step_s, keep=100_000)
     for _ in range(2):
         for phase in network.programs[junction_id].phases:
             for _ in range(max(1, round(phase.duration_s / step_s))):

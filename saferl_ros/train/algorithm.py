@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.library import load_d3rlpy, load_torch
+from saferl_ros.train.masked_q import q_function_factory
 
 
 def create_algorithm(
-    name: str, config: TrainConfig, *, n_features: int, n_stages: int, device: str
+    name: str,
+    config: TrainConfig,
+    *,
+    n_features: int,
+    n_stages: int,
+    legal_columns: Sequence[int],
+    device: str,
 ) -> Any:
     """
     Return a fresh d3rlpy algorithm.
@@ -17,6 +25,7 @@ def create_algorithm(
     :param name: ``cql``, ``bc`` or ``dqn``.
     :param n_features: length of the observation.
     :param n_stages: number of actions.
+    :param legal_columns: see ``masked_q``.
     """
     d3rlpy = load_d3rlpy()
     encoder = d3rlpy.models.VectorEncoderFactory
@@ -37,9 +46,9 @@ def create_algorithm(
             'n_critics': q.n_critics,
             'encoder_factory': encoder(list(q.hidden_units), use_layer_norm=q.layer_norm),
         }
-        if q.n_quantiles:
-            factory = d3rlpy.models.QRQFunctionFactory(n_quantiles=q.n_quantiles)
-            common['q_func_factory'] = factory
+        common['q_func_factory'] = q_function_factory(
+            q.n_quantiles, legal_columns if q.mask_illegal else ()
+        )
         algorithm = (
             d3rlpy.algos.DiscreteCQLConfig(alpha=q.alpha, **common)
             if name == 'cql'

@@ -15,6 +15,7 @@ from saferl_ros.train.algorithm import create_algorithm, create_fqe
 from saferl_ros.train.averaging import WeightAverage
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.library import load_d3rlpy, load_torch
+from saferl_ros.train.masked_q import legal_columns
 from saferl_ros.train.replay import (
     batches,
     make_transitions,
@@ -77,7 +78,9 @@ def train_algorithm(
     shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
 
     d3rlpy.seed(seed)
-    algorithm = create_algorithm(name, config, **shape, device=device)
+    algorithm = create_algorithm(
+        name, config, **shape, legal_columns=legal_columns(record.spec), device=device
+    )
     training = Training(name, seed, algorithm, scale, len(data))
     log_dir.mkdir(parents=True, exist_ok=True)
     checkpoint = log_dir / 'checkpoint.pt'

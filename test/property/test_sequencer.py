@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import requests, signal_plans
 
-from saferl_ros.signals import ConflictMonitor, SignalPlan, StageSequencer
+from saferl_ros.signals import card_of, ConflictMonitor, SignalPlan, StageSequencer
 from saferl_ros.signals.plan import GREEN_LAMPS
 
 SETTINGS = settings(max_examples=150, deadline=None)
@@ -24,7 +24,7 @@ def served_links(plan: SignalPlan) -> set[int]:
 def play(plan: SignalPlan, data: st.DataObject, n_ticks: int = 120) -> list[tuple[str, int, bool]]:
     """Drive a sequencer at random; return (lamps, stage, is clearing) of each tick."""
     sequencer = StageSequencer(plan)
-    monitor = ConflictMonitor(plan)
+    monitor = ConflictMonitor(card_of(plan))
     asked = data.draw(st.lists(st.tuples(st.integers(0, n_ticks - 1), requests()), max_size=60))
     by_tick: dict[int, list[object]] = {}
     for tick, request in asked:
@@ -63,19 +63,24 @@ def test_every_green_lasts_its_minimum_and_no_longer_than_its_maximum(plan, data
 
 @SETTINGS
 @given(plan=signal_plans(), data=st.data())
-def test_every_change_shows_its_whole_yellow_and_all_red(plan, data):
+def test_every_change_shows_its_whole_walk_clearance_yellow_and_all_red(plan, data):
     shown = play(plan, data)
     runs = [(key, list(ticks)) for key, ticks in groupby(shown, key=lambda row: row[1:])]
     for before, during in pairwise(runs[:-1]):
         (a, was_clearing), (b, is_clearing) = before[0], during[0]
         if is_clearing and not was_clearing:
             lamps = [row[0] for row in during[1]]
-            losing = plan.losing(a, b)
             assert len(lamps) == plan.intergreen_s(a, b)
-            n_yellow = int(plan.yellow_s[a][b])
-            for link in losing:
-                assert {row[link] for row in lamps[:n_yellow]} <= {'y'}
-                assert not {row[link] for row in lamps[n_yellow:]} & {'y', *GREEN_LAMPS}
+            n_walk = int(plan.walk_clear_s[a][b])
+            n_yellow = n_walk + int(plan.yellow_s[a][b])
+            for link in plan.losing(a, b):
+                column = [row[link] for row in lamps]
+                if plan.links[link].is_crossing:
+                    assert set(column) <= {'r'}
+                else:
+                    assert set(column[:n_walk]) <= {plan.stages[a].lamps[link]}
+                    assert set(column[n_walk:n_yellow]) <= {'y'}
+                    assert not set(column[n_yellow:]) & {'y', *GREEN_LAMPS}
 
 
 @SETTINGS

@@ -7,8 +7,8 @@ import pytest
 
 from saferl_ros.env.intersection import IntersectionEnv
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
-from saferl_ros.sumo.derive import PlanLimits
 from saferl_ros.sumo.home import load_library
+from saferl_ros.sumo.settings import PlanLimits
 
 pytestmark = pytest.mark.sumo
 

@@ -8,7 +8,7 @@ import pytest
 
 from saferl_ros.scenario import load_scenario
 from saferl_ros.scenario.catalogue import CATALOGUE, nets_dir
-from saferl_ros.signals import ConflictMonitor, SignalPlan, StageSequencer
+from saferl_ros.signals import card_of, ConflictMonitor, SignalPlan, StageSequencer
 from saferl_ros.sumo.derive import derive_plan, signal_ids
 from saferl_ros.sumo.network import read_network
 
@@ -46,7 +46,11 @@ def test_every_signal_of_resco_has_a_plan(name, count):
 @pytest.mark.parametrize('clearance', ['legal', 'net', 'resco'])
 def test_random_requests_at_every_signal_of_the_catalogue_show_no_fault(name, clearance):
     for plan in list(plans(name, clearance).values())[:6]:
-        sequencer, monitor, rng = StageSequencer(plan), ConflictMonitor(plan), random.Random(1)
+        sequencer, monitor, rng = (
+            StageSequencer(plan),
+            ConflictMonitor(card_of(plan)),
+            random.Random(1),
+        )
         served = {i for stage in plan.stages for i, lamp in enumerate(stage.lamps) if lamp in 'Gg'}
         for _ in range(400):
             if rng.random() < 0.4:

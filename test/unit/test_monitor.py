@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from small import crossing, LEFT, NORTH, SOUTH, WEST
 
-from saferl_ros.signals import ConflictMonitor, Fault
+from saferl_ros.signals import card_of, ConflictMonitor, Fault, SignalPlan
+from saferl_ros.signals.pairing import with_clearances
 
 
 def read(*runs: tuple[str, int], calls: list[bool] | None = None, **options: float) -> list[Fault]:
     """Show each lamp string for some ticks; return the faults."""
-    monitor = ConflictMonitor(crossing(), **options)
+    monitor = ConflictMonitor(card_of(crossing()), **options)
     for lamps, n_ticks in runs:
         for _ in range(n_ticks):
             monitor.step(lamps, calls)
@@ -154,7 +157,7 @@ def test_a_red_is_not_judged_without_a_call():
 
 
 def test_a_call_is_kept_after_the_vehicle_left_and_ends_with_green():
-    monitor = ConflictMonitor(crossing())
+    monitor = ConflictMonitor(card_of(crossing()))
     nobody = [False] * 4
     monitor.step('rrrr', [False, False, False, True])
     for _ in range(240):
@@ -163,9 +166,9 @@ def test_a_call_is_kept_after_the_vehicle_left_and_ends_with_green():
     monitor.step('rrrr', nobody)
     assert monitor.counts['long_red'] == 1
 
-    served = ConflictMonitor(crossing())
+    served = ConflictMonitor(card_of(crossing()))
     served.step('rrrr', [False, False, False, True])
-    for lamps, n_ticks in (('rrrr', 200), ('rrrG', 1), ('rrry', 4), ('rrrr', 1000)):
+    for lamps, n_ticks in (('rrrr', 200), ('rrrG', 5), ('rrry', 4), ('rrrr', 1000)):
         for _ in range(n_ticks):
             served.step(lamps, nobody)
     assert served.n_faults == 0
@@ -177,9 +180,93 @@ def test_times_are_counted_in_seconds_whatever_the_step():
 
 
 def test_every_fault_is_counted_and_the_first_ones_are_kept():
-    monitor = ConflictMonitor(crossing(), keep=3)
+    monitor = ConflictMonitor(card_of(crossing()), keep=3)
     for _ in range(10):
         monitor.step('rrrG')
         monitor.step('rrrr')
-    assert monitor.counts == {'missing_yellow': 10}
-    assert [fault.sim_time_s for fault in monitor.faults] == [1.0, 3.0, 5.0]
+    assert monitor.counts == {'missing_yellow': 10, 'short_green': 9}
+    assert [fault.sim_time_s for fault in monitor.faults] == [1.0, 3.0, 3.0]
+
+
+def crossing_with_walk() -> SignalPlan:
+    """The crossing, with pedestrians over the northern arm who walk while the west drives."""
+    plan = crossing()
+    links = tuple(replace(link, is_crossing=link.index == WEST) for link in plan.links)
+    stages = tuple(replace(stage, min_green_s=7.0) for stage in plan.stages)
+    return with_clearances(
+        replace(plan, links=links, stages=stages, min_walk_s=(0.0, 0.0, 0.0, 7.0)),
+        yellow_s=(3.0, 3.0, 3.0, 0.0),
+        all_red_s=(2.0, 2.0, 2.0, 0.0),
+        walk_clearance_s=(0.0, 0.0, 0.0, 9.0),
+        least_red_s=1.0,
+    )
+
+
+def read_walk(*runs: tuple[str, int]) -> list[tuple[str, tuple[int, ...], float, float]]:
+    monitor = ConflictMonitor(card_of(crossing_with_walk()))
+    for lamps, n_ticks in runs:
+        for _ in range(n_ticks):
+            monitor.step(lamps)
+    return [(f.rule, f.links, f.found, f.required) for f in monitor.faults]
+
+
+def test_pedestrians_need_no_yellow_but_their_whole_clearance():
+    assert read_walk(('rrrr', 1), ('rrrG', 7), ('rrrr', 9), ('GGgr', 7)) == []
+    assert read_walk(('rrrr', 1), ('rrrG', 7), ('rrrr', 8), ('GGrr', 7)) == [
+        ('short_walk_clearance', (WEST, NORTH), 8.0, 9.0),
+        ('short_walk_clearance', (WEST, SOUTH), 8.0, 9.0),
+    ]
+
+
+def test_a_walk_that_is_cut_short_is_found_when_it_ends():
+    assert read_walk(('rrrr', 1), ('rrrG', 6), ('rrrr', 9)) == [('short_walk', (WEST,), 6.0, 7.0)]
+
+
+def test_a_green_that_is_cut_short_is_found_when_it_ends():
+    faults = read(('rrrr', 5), ('rrrG', 4), ('rrry', 4), ('rrrr', 1))
+    assert [(f.rule, f.links, f.found, f.required) for f in faults] == [
+        ('short_green', (WEST,), 4.0, 5.0)
+    ]
+
+
+def test_a_turn_that_becomes_protected_starts_anew():
+    """It may drive on while its foe clears, but not as protected before the foe is away."""
+    assert read(('GGgr', 10), ('yGgr', 3), ('rGgr', 2), ('rGGr', 5)) == []
+    faults = read(('GGgr', 10), ('yGgr', 3), ('rGGr', 5))
+    assert [(f.rule, f.links, f.found) for f in faults] == [('short_all_red', (NORTH, LEFT), 0.0)]
+
+
+def test_while_somebody_holds_the_junction_long_times_are_meant():
+    monitor = ConflictMonitor(card_of(crossing()))
+    calling = [False, False, False, True]
+    for _ in range(1000):
+        monitor.step('GGgr', calling, is_held=True)
+    assert monitor.n_faults == 0
+    for _ in range(100):
+        monitor.step('GGgr', calling)
+    assert monitor.counts == {'long_green': 1}
+
+
+def test_the_waits_of_long_red_can_start_anew_with_another_bound():
+    monitor = ConflictMonitor(card_of(crossing()))
+    calling = [False, False, False, True]
+    for _ in range(240):
+        monitor.step('rrrr', calling)
+    monitor.restart_red(300.0)
+    for _ in range(301):
+        monitor.step('rrrr', calling)
+    assert monitor.n_faults == 0
+    monitor.step('rrrr', calling)
+    assert [(f.rule, f.required) for f in monitor.faults] == [('long_red', 300.0)]
+
+
+def test_a_fault_stays_latched_until_it_is_reset():
+    monitor = ConflictMonitor(card_of(crossing()))
+    for lamps in ('GrrG', 'Grrr', 'rrrr', 'rrrr'):
+        monitor.step(lamps)
+    assert monitor.is_latched
+    monitor.reset()
+    assert not monitor.is_latched
+    monitor.step('rrrG')  # nobody knows what showed before
+    assert not monitor.is_latched
+    assert monitor.counts['conflicting_greens'] == 1

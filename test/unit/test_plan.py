@@ -8,13 +8,19 @@ import pytest
 from small import CROSS_STREET, crossing, LAGGING_LEFT, LEFT, matrix, NORTH, SOUTH, STRAIGHTS, WEST
 
 from saferl_ros.errors import SignalPlanError
-from saferl_ros.signals import ProgramInterval, SignalPlan, Stage
+from saferl_ros.signals import Link, ProgramInterval, SignalPlan, Stage
 
 
 def stages(*lamps: str, min_green_s: float = 5.0, max_green_s: float = 60.0) -> tuple[Stage, ...]:
     return tuple(
         Stage(lamps=text, min_green_s=min_green_s, max_green_s=max_green_s) for text in lamps
     )
+
+
+def walking(crossing_link: int) -> tuple[Link, ...]:
+    """Return the crossing's links with one of them a pedestrian crossing."""
+    links = crossing().links
+    return tuple(replace(link, is_crossing=link.index == crossing_link) for link in links)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +48,18 @@ def stages(*lamps: str, min_green_s: float = 5.0, max_green_s: float = 60.0) -> 
         ),
         (
             {'min_yellow_s': (3.0, 3.0, 3.0, 5.0)},
-            'stage 2 to 0: yellow 4 s and all-red 1 s are shorter than link 3 needs: 5 s and 1 s',
+            'stage 2 to 0: yellow of 4 s is shorter than link 3 needs: 5 s',
         ),
-        ({'min_all_red_s': (3.0, 2.0, 2.0, 1.0)}, 'stage 0 to 1: yellow 3 s and all-red 2 s'),
+        (
+            {'min_all_red_s': (3.0, 2.0, 2.0, 1.0)},
+            'stage 0 to 1: all-red of 2 s is shorter than link 0 needs: 3 s',
+        ),
+        ({'min_walk_s': (0.0, 7.0, 0.0, 0.0)}, 'stage 0: min green 5 s is shorter than its walk'),
+        (
+            {'links': walking(WEST), 'walk_clearance_s': (0.0, 0.0, 0.0, 9.0)},
+            'stage 2 to 0: pedestrian clearance of 5 s is shorter than link 3 needs: 9 s',
+        ),
+        ({'walk_clear_s': ((0.0,) * 3,) * 2}, 'walk_clear_s must be 3 x 3'),
         ({'max_red_s': 29.0}, 'max_red_s = 29 cannot be kept; .* takes 30 s'),
     ],
 )
@@ -128,6 +143,9 @@ def other_plans() -> dict[str, SignalPlan]:
         'min_all_red_s': crossing(min_all_red_s=(1.0, 2.0, 2.0, 1.0)),
         'yellow_s': crossing(yellow_s=longer),
         'all_red_s': crossing(all_red_s=more_red),
+        'walk_clear_s': crossing(walk_clear_s=((0.0, 5.0, 5.0), (0.0,) * 3, (0.0,) * 3)),
+        'min_walk_s': crossing(min_walk_s=(0.0, 0.0, 0.0, 4.0)),
+        'walk_clearance_s': crossing(walk_clearance_s=(9.0, 0.0, 0.0, 0.0)),
         'max_red_s': crossing(max_red_s=241.0),
         'program': crossing(program=(ProgramInterval(stage_index=0, green_s=31.0),)),
         'offset_s': crossing(offset_s=1.0),

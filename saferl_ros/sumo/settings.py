@@ -1,0 +1,56 @@
+"""What an engineer may state of a junction that its network does not: bounds and longer times."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from saferl_ros.signals.clearance import WALKING_MPS
+
+DEFAULT_MAX_GREEN_S = 60.0
+
+
+class PlanLimits(BaseModel):
+    """
+    Bounds for what the network does not state; the defaults are ordinary practice.
+
+    Greens that no plan ever showed are where a learned policy is most likely to be wrong, so the
+    maximum is near what plans show: a stage's stated ``maxDur``, else 60 s, and never less than
+    the green it has in the program.
+
+    A stated clearance can only be longer than the computed one (``sumo.legal`` refuses a shorter
+    one): who knows of lower speeds or shorter ways corrects the network.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    min_green_s: float = Field(default=5.0, ge=3)
+    max_green_s: float | None = Field(default=None, gt=0)  # set, it holds for every stage
+    max_red_s: float = Field(default=150.0, gt=0)  # raised where serving everybody takes longer
+    yellow_s: dict[int, float] = {}  # by link
+    all_red_s: dict[int, float] = {}  # by link
+    walk_s: float | None = Field(default=None, ge=7)  # MUTCD 2009, section 4E.06
+    walking_mps: float = Field(default=WALKING_MPS, gt=0.3, le=WALKING_MPS)
+    pedestrians: Literal['concurrent', 'exclusive'] = (
+        'concurrent'  # exclusive: no turn beside them
+    )
+
+
+DEFAULT_LIMITS = PlanLimits()
+
+
+class SignalSettings(BaseModel):
+    """The settings of a network's junctions, from YAML: ``junctions: {ID: {min_green_s: 8}}``."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    default: PlanLimits = DEFAULT_LIMITS
+    junctions: dict[str, PlanLimits] = {}
+
+    def of(self, junction_id: str) -> PlanLimits:
+        """Return what holds for one junction."""
+        return self.junctions.get(junction_id, self.default)
+
+
+NO_SETTINGS = SignalSettings()
