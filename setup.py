@@ -37,6 +37,11 @@ def folder(name: str) -> list[tuple[str, list[str]]]:
     return [(f'share/{PACKAGE}/{name}', files)] if files else []
 
 
+def networks() -> list[str]:
+    """Return the folders of our own SUMO networks."""
+    return sorted(os.path.dirname(path) for path in glob('sumo_networks/*/*.sumocfg'))
+
+
 setup(
     name=PACKAGE,
     version='0.1.0',
@@ -47,6 +52,7 @@ setup(
         (f'share/{PACKAGE}', ['package.xml']),
         *folder('launch'),
         *folder('config'),
+        *(entry for path in networks() for entry in folder(path)),
     ],
     python_requires='>=3.11',
     install_requires=[

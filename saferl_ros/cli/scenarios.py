@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from saferl_ros.cli.arguments import add_command, add_json, Subparsers
 from saferl_ros.cli.screen import print_json, print_table
-from saferl_ros.scenario.catalogue import CATALOGUE
+from saferl_ros.errors import MissingExtraError
+from saferl_ros.scenario.catalogue import CATALOGUE, OWN
 from saferl_ros.scenario.demand import count_departures
 from saferl_ros.scenario.spec import load_scenario
 from saferl_ros.sumo.derive import signal_ids
@@ -22,13 +24,19 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print the catalogue."""
-    rows = []
+    """Print the catalogue; without sumo-rl our own networks, and how to get the others."""
+    rows: list[dict[str, Any]] = []
+    missing: MissingExtraError | None = None
     for name, entry in CATALOGUE.items():
-        scenario = load_scenario(name)
+        try:
+            scenario = load_scenario(name)
+        except MissingExtraError as error:
+            missing = error
+            continue
         rows.append(
             {
                 'name': name,
+                'origin': 'saferl_ros' if entry.is_own else 'sumo-rl',
                 'signals': len(signal_ids(read_network(scenario.net_file))),
                 'departures': count_departures(scenario),
                 'begin_s': scenario.begin_s,
@@ -40,7 +48,7 @@ def main(options: argparse.Namespace) -> int:
         print_json({'scenarios': rows})
     else:
         print_table(
-            'built-in scenarios (files of the installed sumo-rl package)',
+            f'built-in scenarios ({", ".join(OWN)}: ours; the others: files of sumo-rl)',
             ['name', 'signals', 'departures', 'begin [s]', 'end [s]', 'about'],
             [
                 [
@@ -54,4 +62,6 @@ def main(options: argparse.Namespace) -> int:
                 for row in rows
             ],
         )
+        if missing:
+            print(f'{len(CATALOGUE) - len(rows)} more with sumo-rl: {missing}')
     return 0

@@ -1,8 +1,9 @@
 """
-The built-in scenarios: every signalised network with demand in the installed sumo-rl package.
+The built-in scenarios: our own networks, and every signalised network that sumo-rl brings.
 
-The files are used where the package was installed and never copied. RESCO's maps are licensed
-CC BY-NC-SA; see their authors before using them commercially.
+Our own (``sumo_networks/``) are made by a script of ours and licensed as this package is. Those of
+the installed sumo-rl package are used where they stand and never copied; RESCO's maps are licensed
+CC BY-NC-SA, so see their authors before using them commercially.
 """
 
 from __future__ import annotations
@@ -10,20 +11,46 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+import sys
 
-from saferl_ros.errors import MissingExtraError
+from saferl_ros.errors import MissingExtraError, ScenarioError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueEntry:
-    """Where a built-in scenario's files stand below ``sumo_rl/nets`` and which hour it covers."""
+    """Where a built-in scenario's files stand below its ``folder`` and which hour it covers."""
 
     name: str
     net_file: str
     route_file: str
+    additional_files: tuple[str, ...] = ()
     begin_s: float
     end_s: float
     about: str
+    is_own: bool = False  # of this package; else of sumo-rl
+
+    @property
+    def folder(self) -> Path:
+        """
+        The folder that the file names start from.
+
+        :raises MissingExtraError: if it is sumo-rl's and that is not installed.
+        :raises ScenarioError: if it is ours and not there.
+        """
+        return own_nets_dir() if self.is_own else nets_dir()
+
+
+def _own(name: str, about: str, additional: tuple[str, ...] = ()) -> CatalogueEntry:
+    return CatalogueEntry(
+        name=name,
+        net_file=f'{name}/{name}.net.xml',
+        route_file=f'{name}/{name}.rou.xml',
+        additional_files=tuple(f'{name}/{file}' for file in additional),
+        begin_s=0,
+        end_s=3600,
+        about=about,
+        is_own=True,
+    )
 
 
 def _resco(name: str, begin_s: float, about: str, routes: str = '') -> CatalogueEntry:
@@ -45,7 +72,20 @@ def _small(name: str, net: str, routes: str, about: str) -> CatalogueEntry:
 
 _TWO_WAY = '2way-single-intersection/single-intersection'
 
-CATALOGUE = {
+OWN = {
+    entry.name: entry
+    for entry in (
+        _own('crossing', 'four legs with left-turn lanes, pedestrians on all of them'),
+        _own(
+            'corridor',
+            'three coordinated junctions, pedestrians, a bus line',
+            ('corridor.add.xml',),
+        ),
+        _own('grid', '16 junctions of arterials, collectors and local streets'),
+    )
+}
+
+SUMO_RL = {
     entry.name: entry
     for entry in (
         _resco('cologne1', 25200, 'one junction in Cologne, 7 to 8 a.m.'),
@@ -109,6 +149,26 @@ CATALOGUE = {
         ),
     )
 }
+
+CATALOGUE = OWN | SUMO_RL
+
+
+def own_nets_dir() -> Path:
+    """
+    Return ``sumo_networks``: beside the package in a checkout, below ``share`` once installed.
+
+    :raises ScenarioError: if it is at neither place.
+    """
+    here = Path(__file__).resolve()
+    prefixes = (Path(sys.prefix), *here.parents)  # a ROS workspace has a prefix of its own
+    shares = (prefix / 'share' / 'saferl_ros' for prefix in prefixes)
+    for place in (here.parents[2], *shares):
+        if (place / 'sumo_networks').is_dir():
+            return place / 'sumo_networks'
+    raise ScenarioError(
+        f"the folder 'sumo_networks' is neither in '{here.parents[2]}' nor in "
+        f"'{Path(sys.prefix) / 'share' / 'saferl_ros'}'; install the package again"
+    )
 
 
 def nets_dir() -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from saferl_ros.errors import ScenarioError
-from saferl_ros.scenario.catalogue import CATALOGUE, nets_dir
+from saferl_ros.scenario.catalogue import CATALOGUE
 
 DEFAULT_HORIZON_S = 3600.0  # where a scenario states no end
 
@@ -117,10 +117,12 @@ def load_scenario(
 
 def _built_in(name: str) -> Scenario:
     entry = CATALOGUE[name]
+    folder = entry.folder
     return Scenario(
         name=name,
-        net_file=nets_dir() / entry.net_file,
-        route_files=(nets_dir() / entry.route_file,),
+        net_file=folder / entry.net_file,
+        route_files=(folder / entry.route_file,),
+        additional_files=tuple(folder / file for file in entry.additional_files),
         begin_s=entry.begin_s,
         end_s=entry.end_s,
     )
