@@ -33,7 +33,7 @@ def two_way_plan() -> SignalPlan:
         foes=crossing,
         yields=crossing,
         min_yellow_s=(3.0, 3.0),
-        min_all_red_s=(1.0, 1.0),
+        min_red_s=((1.0, 1.0), (1.0, 1.0)),
         yellow_s=((0.0, 3.0), (3.0, 0.0)),
         all_red_s=((0.0, 1.0), (1.0, 0.0)),
         walk_clear_s=((0.0, 0.0), (0.0, 0.0)),

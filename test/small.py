@@ -65,7 +65,7 @@ def crossing(**changes: Any) -> SignalPlan:
             'foes': matrix(4, foes + [(j, i) for i, j in foes]),
             'yields': matrix(4, [(LEFT, NORTH)]),
             'min_yellow_s': (3.0, 3.0, 3.0, 4.0),
-            'min_all_red_s': (2.0, 2.0, 2.0, 1.0),
+            'min_red_s': ((2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (1.0,) * 4),
             'yellow_s': ((0.0, 3.0, 3.0), (3.0, 0.0, 3.0), (4.0, 4.0, 0.0)),
             'all_red_s': ((0.0, 2.0, 2.0), (2.0, 0.0, 2.0), (1.0, 1.0, 0.0)),
             'walk_clear_s': ((0.0,) * 3,) * 3,

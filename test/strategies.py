@@ -83,7 +83,7 @@ def signal_plans(draw: st.DrawFn) -> SignalPlan:
         program=tuple(ProgramInterval(stage_index=n, green_s=5.0) for n in range(len(stages))),
         offset_s=0.0,
         min_yellow_s=(0.0,) * n_links,
-        min_all_red_s=(0.0,) * n_links,
+        min_red_s=((0.0,) * n_links,) * n_links,
         yellow_s=zeros,
         all_red_s=zeros,
         walk_clear_s=zeros,
@@ -96,9 +96,7 @@ def signal_plans(draw: st.DrawFn) -> SignalPlan:
         yellow_s=[
             0.0 if n in crossings else float(draw(st.integers(1, 4))) for n in range(n_links)
         ],
-        all_red_s=[
-            0.0 if n in crossings else float(draw(st.integers(0, 3))) for n in range(n_links)
-        ],
+        red_s=[times(draw, links, 0, 3, is_crossing=False) for _ in links],
         walk_clearance_s=[
             float(draw(st.integers(1, 9))) if n in crossings else 0.0 for n in range(n_links)
         ],

@@ -28,9 +28,8 @@ class MonitorCard:
     is_crossing: tuple[bool, ...]  # (n_links,) pedestrians: no yellow
     min_green_s: tuple[float, ...]  # (n_links,) of a crossing: walk
     min_yellow_s: tuple[float, ...]  # (n_links,)
-    min_red_s: tuple[
-        float, ...
-    ]  # (n_links,) until a foe starts; of a crossing: from the walk's end
+    min_red_s: tuple[tuple[float, ...], ...]  # (n_links, n_links) [i][j]: red of link i before its
+    # foe j starts; for a crossing i: after its walk
     is_served: tuple[bool, ...]  # (n_links,) whether some stage gives it green
     max_green_s: float  # longest time that the same lamps may show some green
     max_red_s: float  # longest wait of a called link
@@ -251,10 +250,11 @@ class ConflictMonitor:
         for foe, is_foe in enumerate(self._card.foes[link]):
             if is_foe and lamps[foe] not in _ACTIVE:
                 red_s = (self._tick - self._red_since[foe]) * self._step_s
-                if red_s + 1e-9 < self._card.min_red_s[foe]:
+                required_s = self._card.min_red_s[foe][link]
+                if red_s + 1e-9 < required_s:
                     is_crossing = self._card.is_crossing[foe]
                     rule = 'short_walk_clearance' if is_crossing else 'short_all_red'
-                    self._latch(rule, (foe, link), red_s, self._card.min_red_s[foe])
+                    self._latch(rule, (foe, link), red_s, required_s)
 
     def _check_long_green(self, lamps: str) -> None:
         """The same lamps have shown longer than any green may last."""

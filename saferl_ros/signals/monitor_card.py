@@ -39,7 +39,9 @@ def card_of(plan: SignalPlan) -> MonitorCard:
         ),
         min_yellow_s=plan.min_yellow_s,
         min_red_s=tuple(
-            plan.walk_clearance_s[i] if plan.links[i].is_crossing else plan.min_all_red_s[i]
+            (plan.walk_clearance_s[i],) * plan.n_links
+            if plan.links[i].is_crossing
+            else plan.min_red_s[i]
             for i in links
         ),
         is_served=tuple(bool(shows[i]) for i in links),

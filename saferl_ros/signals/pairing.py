@@ -12,22 +12,23 @@ def with_clearances(
     plan: SignalPlan,
     *,
     yellow_s: Sequence[float],
-    all_red_s: Sequence[float],
+    red_s: Sequence[Sequence[float]],
     walk_clearance_s: Sequence[float],
     least_red_s: float,
 ) -> SignalPlan:
     """
     Return the plan with the clearance of every pair of stages.
 
-    Yellow is the longest among the links that lose green. Red clearance is the longest among those
-    of them that leave the way of a link that starts, and ``least_red_s`` at least; a link whose
-    foes all wait is red through the next minimum green too. Pedestrians who lose their walk get
+    Yellow is the longest among the links that lose green. Red clearance is the longest that one
+    of them needs before one of its foes starts, and ``least_red_s`` at least; a foe that waits for
+    a later stage waits through the next minimum green too. Pedestrians who lose their walk get
     their whole clearance before anything of the next stage starts; what yellow and all-red do not
     cover of it comes before the yellow, while vehicles keep their green.
 
     :param plan: with stages and links.
     :param yellow_s: shortest yellow of each link, zero for crossings, shape ``(n_links,)``.
-    :param all_red_s: shortest red clearance of each link, same shape.
+    :param red_s: [i][j] how long link i must be red before link j may start, shape
+        ``(n_links, n_links)``; only foes count.
     :param walk_clearance_s: pedestrian clearance of each crossing, same shape.
     :param least_red_s: shortest all-red of any change in which a vehicle loses green.
     """
@@ -37,26 +38,19 @@ def with_clearances(
     walk_clear = [[0.0 for _ in stages] for _ in stages]
     for a in stages:
         for b in stages:
-            losing, starting = plan.losing(a, b), plan.starting(a, b)
+            losing = plan.losing(a, b)
             vehicles = [link for link in losing if not plan.links[link].is_crossing]
             if vehicles:
                 yellow[a][b] = max(yellow_s[link] for link in vehicles)
-                waits_s = plan.stages[b].min_green_s
                 all_red[a][b] = max(
-                    least_red_s,
-                    *(
-                        all_red_s[i]
-                        if any(plan.foes[i][j] for j in starting)
-                        else all_red_s[i] - waits_s
-                        for i in vehicles
-                    ),
+                    least_red_s, *(plan.needed_red_s(a, b, link, red_s[link]) for link in vehicles)
                 )
             walkers_s = max((walk_clearance_s[link] for link in losing), default=0.0)
             walk_clear[a][b] = max(0.0, walkers_s - yellow[a][b] - all_red[a][b])
     return replace(
         plan,
         min_yellow_s=tuple(yellow_s),
-        min_all_red_s=tuple(all_red_s),
+        min_red_s=tuple(map(tuple, red_s)),
         walk_clearance_s=tuple(walk_clearance_s),
         yellow_s=tuple(map(tuple, yellow)),
         all_red_s=tuple(map(tuple, all_red)),

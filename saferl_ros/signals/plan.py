@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 import hashlib
 import json
@@ -11,6 +12,7 @@ from saferl_ros.errors import SignalPlanError
 
 GREEN_LAMPS = frozenset('Gg')  # G protected, g permissive: SUMO's signal state letters
 RED_LAMPS = frozenset('rs')  # s: right turn after a full stop, red in every other respect
+MATRICES = ('foes', 'yields', 'min_red_s', 'yellow_s', 'all_red_s', 'walk_clear_s')
 TURN_DIRECTIONS = frozenset('lLrRt')  # SUMO's connection directions that are no straight-ahead
 
 
@@ -69,7 +71,8 @@ class SignalPlan:
     foes: tuple[tuple[bool, ...], ...]  # (n_links, n_links), symmetric: paths cross or merge
     yields: tuple[tuple[bool, ...], ...]  # [i][j]: link i must give way to link j
     min_yellow_s: tuple[float, ...]  # (n_links,) shortest yellow of the link
-    min_all_red_s: tuple[float, ...]  # (n_links,) shortest red until a foe may start
+    min_red_s: tuple[tuple[float, ...], ...]  # (n_links, n_links) [i][j]: how long vehicle link i
+    # must have been red before its foe j may start
     yellow_s: tuple[tuple[float, ...], ...]  # (n_stages, n_stages), zero on the diagonal
     all_red_s: tuple[tuple[float, ...], ...]  # (n_stages, n_stages)
     walk_clear_s: tuple[
@@ -95,6 +98,7 @@ class SignalPlan:
         for name, matrix, size in (
             ('foes', self.foes, n_links),
             ('yields', self.yields, n_links),
+            ('min_red_s', self.min_red_s, n_links),
             ('yellow_s', self.yellow_s, n_stages),
             ('all_red_s', self.all_red_s, n_stages),
             ('walk_clear_s', self.walk_clear_s, n_stages),
@@ -105,7 +109,6 @@ class SignalPlan:
                 )
         for name, vector in (
             ('min_yellow_s', self.min_yellow_s),
-            ('min_all_red_s', self.min_all_red_s),
             ('min_walk_s', self.min_walk_s),
             ('walk_clearance_s', self.walk_clearance_s),
         ):
@@ -163,10 +166,8 @@ class SignalPlan:
             found_s, required_s = self.yellow_s[a][b], self.min_yellow_s[link]
             what = 'yellow'
         else:
-            # a link none of whose foes starts now is red at least through the next minimum green
-            has_foe = any(self.foes[link][foe] for foe in self.starting(a, b))
-            found_s = self.all_red_s[a][b] + (0.0 if has_foe else self.stages[b].min_green_s)
-            required_s, what = self.min_all_red_s[link], 'all-red'
+            found_s, what = self.all_red_s[a][b], 'all-red'
+            required_s = self.needed_red_s(a, b, link, self.min_red_s[link])
         if found_s < required_s - 1e-9:
             raise SignalPlanError(
                 f"junction '{self.junction_id}', stage {a} to {b}: {what} of {found_s:g} s is "
@@ -234,6 +235,24 @@ class SignalPlan:
             or link in losing
             or (before[link] == 'g' and self.stages[b].lamps[link] == 'G')
         ]
+
+    def needed_red_s(self, a: int, b: int, link: int, red_s: Sequence[float]) -> float:
+        """
+        Return the all-red that a link which loses green needs between two stages [s].
+
+        A foe that does not start with stage ``b`` waits through the minimum green of it as well.
+
+        :param red_s: how long the link must be red before each other one may start.
+        """
+        starting, waits_s = self.starting(a, b), self.stages[b].min_green_s
+        return max(
+            (
+                red_s[foe] - (0.0 if foe in starting else waits_s)
+                for foe in range(self.n_links)
+                if self.foes[link][foe]
+            ),
+            default=0.0,
+        )
 
     def _also(self, a: int, b: int) -> set[int]:
         return {link for x, y, links in self.also_clears if (x, y) == (a, b) for link in links}
@@ -346,14 +365,8 @@ class SignalPlan:
                     'program': tuple(ProgramInterval(**part) for part in data['program']),
                     'also_clears': tuple((a, b, tuple(c)) for a, b, c in data['also_clears']),
                     'min_yellow_s': tuple(data['min_yellow_s']),
-                    **{
-                        name: tuple(data[name])
-                        for name in ('min_all_red_s', 'min_walk_s', 'walk_clearance_s')
-                    },
-                    **{
-                        name: tuple(tuple(row) for row in data[name])
-                        for name in ('foes', 'yields', 'yellow_s', 'all_red_s', 'walk_clear_s')
-                    },
+                    **{name: tuple(data[name]) for name in ('min_walk_s', 'walk_clearance_s')},
+                    **{name: tuple(tuple(row) for row in data[name]) for name in MATRICES},
                 }
             )
         except (KeyError, TypeError) as error:

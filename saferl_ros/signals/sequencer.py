@@ -125,6 +125,7 @@ class StageSequencer:
         bound_s = max(self.plan.max_red_s, self.plan.round_s(self._omitted))
         self._max_red = math.floor(bound_s / self.step_s + 1e-9)
         covered = {link for links in self._cover.values() for link in links}
+        self._is_only_stage = self.plan.n_stages - len(self._omitted) == 1
         self._is_covered = [link in covered for link in range(self.plan.n_links)]
 
     @property
@@ -398,7 +399,9 @@ class StageSequencer:
 
     def _may_keep(self) -> bool:
         """Whether the running green may last another tick."""
-        if self._in_interval >= self._max_green[self.stage] or self.stage in self._omitted:
+        if self.stage in self._omitted:
+            return False
+        if self._in_interval >= self._max_green[self.stage] and not self._is_only_stage:
             return False
         if self._keep_until is None:
             self._keep_until = self._latest_end(self.stage) - 1
@@ -454,14 +457,27 @@ class StageSequencer:
 
         Two sequencers of one plan with equal states behave alike for ever; times are relative.
         """
+        longest = _FAR if self.is_clearing else self._max_green[self.stage]
         return (
-            *(self.stage, self.previous_stage, self.is_clearing, self._in_interval),
-            *(self._change, self._requested, self._omitted, self._preempted_for),
-            None if self.is_preempted is False else self._preempted_until - self._now,
-            tuple(None if at is None else self._now - at for at in self._called_at),
-            None if not self._last_lamps else self._last_lamps,
-            self._last_calls,
+            *(self.stage, self.is_clearing, min(self._in_interval, longest), self._requested),
+            self._change if self.is_clearing else None,
+            *(self._omitted, self._preempted_for),
+            self._preempted_until - self._now if self.is_preempted else None,
+            tuple(
+                None if at is None else self._now - at if is_covered else -1
+                for at, is_covered in zip(self._called_at, self._is_covered, strict=True)
+            ),
         )
+
+    @property
+    def longest_wait_s(self) -> float:
+        """The longest time that a called link some stage can serve has been waiting [s]."""
+        waits = [
+            self._now - at
+            for at, is_covered in zip(self._called_at, self._is_covered, strict=True)
+            if at is not None and is_covered
+        ]
+        return max(waits, default=0) * self.step_s
 
     def fork(self) -> Self:
         """Return a copy that goes its own way from here."""

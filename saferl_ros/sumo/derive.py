@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from saferl_ros.errors import ScenarioError, SignalPlanError
-from saferl_ros.signals.clearance import MIN_WALK_S, PROFILES
+from saferl_ros.signals.clearance import MAX_ALL_RED_S, MIN_WALK_S, PROFILES
 from saferl_ros.signals.plan import (
     GREEN_LAMPS,
     Link,
@@ -114,7 +114,7 @@ def derive_plan(
         foes=foes,
         yields=yields,
         min_yellow_s=(0.0,) * n_links,
-        min_all_red_s=(0.0,) * n_links,
+        min_red_s=((0.0,) * n_links,) * n_links,
         yellow_s=zeros,
         all_red_s=zeros,
         walk_clear_s=zeros,
@@ -132,7 +132,7 @@ def derive_plan(
         offset_s=program.offset_s,
     )
     if is_legal:
-        plan = with_legal_clearances(blank, step_s, limits)
+        plan = with_legal_clearances(blank, network, step_s, limits)
     else:
         if clearance == 'resco':
             is_arterial = 'arterial4x4' in network.path.name
@@ -148,7 +148,8 @@ def green_phases(network: Network, junction_id: str) -> list[int]:
     """
     Return the phases of a program that are stages: some green and no yellow.
 
-    A phase that only takes the walk away from the one before is that one's pedestrian clearance.
+    A phase that only takes the walk away from the one before is that one's pedestrian clearance;
+    one after a yellow in which nothing is green but what stays green all along is an all-red.
     """
     phases = network.programs[junction_id].phases
     crossings = {
@@ -160,6 +161,20 @@ def green_phases(network: Network, junction_id: str) -> list[int]:
         changed = {i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b}
         return bool(changed) and changed <= crossings and all(now[i] == 'r' for i in changed)
 
+    def is_all_red(n: int) -> bool:
+        before, now, after = (phases[k % len(phases)].lamps for k in (n - 1, n, n + 1))
+        return (
+            phases[n].duration_s <= MAX_ALL_RED_S
+            and 'y' in before
+            and 'y' not in after
+            and now != after
+            and all(
+                was == is_now and will_be in GREEN_LAMPS
+                for was, is_now, will_be in zip(before, now, after, strict=False)
+                if is_now in GREEN_LAMPS
+            )
+        )
+
     return [
         n
         for n, phase in enumerate(phases)
@@ -167,6 +182,7 @@ def green_phases(network: Network, junction_id: str) -> list[int]:
         and 'u' not in phase.lamps
         and not GREEN_LAMPS.isdisjoint(phase.lamps)
         and not is_walk_clearance(n)
+        and not is_all_red(n)
     ]
 
 
@@ -197,12 +213,7 @@ def _links(network: Network, junction_id: str, n_lamps: int) -> tuple[Link, ...]
                 to_lane=connection.to_lane,
                 direction=connection.direction,
                 speed_mps=network.lanes[connection.from_lane].speed_mps,
-                crossing_m=round(
-                    network.lanes[connection.to_lane].length_m
-                    if is_crossing
-                    else network.crossing_m(connection),
-                    2,
-                ),
+                crossing_m=round(network.crossing_m(connection), 2),
                 grade_ratio=round(network.lanes[connection.from_lane].grade_ratio, 4),
                 is_crossing=is_crossing,
             )
@@ -413,6 +424,8 @@ def _with_program_clearances(
         yellow_s=yellow_s,
         all_red_s=all_red_s,
         min_yellow_s=tuple(shortest(i, 'yellow_s') * v for i, v in enumerate(vehicles)),
-        min_all_red_s=tuple(shortest(i, 'all_red_s') * v for i, v in enumerate(vehicles)),
+        min_red_s=tuple(
+            (shortest(i, 'all_red_s') * v,) * plan.n_links for i, v in enumerate(vehicles)
+        ),
         walk_clearance_s=tuple(shortest(i, *names) * (not v) for i, v in enumerate(vehicles)),
     )

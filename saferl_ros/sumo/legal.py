@@ -13,10 +13,14 @@ from saferl_ros.signals.clearance import (
 )
 from saferl_ros.signals.pairing import with_clearances
 from saferl_ros.signals.plan import SignalPlan
+from saferl_ros.sumo.conflict_way import conflict_ways_m
+from saferl_ros.sumo.network import Network
 from saferl_ros.sumo.settings import PlanLimits
 
 
-def with_legal_clearances(plan: SignalPlan, step_s: float, limits: PlanLimits) -> SignalPlan:
+def with_legal_clearances(
+    plan: SignalPlan, network: Network, step_s: float, limits: PlanLimits
+) -> SignalPlan:
     """
     Return the plan with clearances computed link by link and put together stage pair by pair.
 
@@ -24,6 +28,7 @@ def with_legal_clearances(plan: SignalPlan, step_s: float, limits: PlanLimits) -
     ``signals.clearance``; how they are put together: ``signals.pairing``.
 
     :param plan: with stages and links, without times.
+    :param network: for the ways over the junction.
     :param step_s: everything is rounded up to it [s].
     :param limits: longer times stated by an engineer.
     :raises SignalPlanError: if a stated time is shorter than the computed one, or too long.
@@ -37,24 +42,29 @@ def with_legal_clearances(plan: SignalPlan, step_s: float, limits: PlanLimits) -
         )
         for link in plan.links
     ]
-    all_red = [
-        0.0
-        if link.is_crossing
-        else round_up_s(
-            red_clearance_s(link.crossing_m, link.speed_mps, is_turn=link.is_turn), step_s
-        )
-        for link in plan.links
+    ways_m = conflict_ways_m(network, plan)
+    red = [
+        [
+            0.0
+            if link.is_crossing or not is_foe
+            else round_up_s(red_clearance_s(way_m, link.speed_mps, is_turn=link.is_turn), step_s)
+            for way_m, is_foe in zip(ways_m[i], plan.foes[i], strict=True)
+        ]
+        for i, link in enumerate(plan.links)
     ]
     walk = [
         round_up_s(link.crossing_m / limits.walking_mps, step_s) if link.is_crossing else 0.0
         for link in plan.links
     ]
     yellow = _with_stated(plan, 'yellow', yellow, limits.yellow_s, MAX_YELLOW_S, step_s)
-    all_red = _with_stated(plan, 'all-red', all_red, limits.all_red_s, MAX_ALL_RED_S, step_s)
+    longest_red = [max(row) for row in red]
+    stated = _with_stated(plan, 'all-red', longest_red, limits.all_red_s, MAX_ALL_RED_S, step_s)
+    for link in limits.all_red_s:
+        red[link] = [stated[link] if is_foe else 0.0 for is_foe in plan.foes[link]]
     return with_clearances(
         plan,
         yellow_s=yellow,
-        all_red_s=all_red,
+        red_s=red,
         walk_clearance_s=walk,
         least_red_s=round_up_s(MIN_ALL_RED_S, step_s),
     )

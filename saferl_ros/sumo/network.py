@@ -23,6 +23,7 @@ class Lane:
     length_m: float
     speed_mps: float
     shape: tuple[Point, ...]
+    width_m: float = 3.2  # SUMO's default
     grade_ratio: float = 0.0  # uphill positive over its last 50 m; zero without elevations
 
 
@@ -106,13 +107,19 @@ class Network:
         return [lane.lane_id for lane in self.lanes.values() if lane.edge_id == edge_id]
 
     def crossing_m(self, connection: Connection) -> float:
-        """Return the way over the junction along the connection's internal lanes [m]."""
-        total_m, lane_id, seen = 0.0, connection.via_lane, set[str]()
-        while lane_id and lane_id not in seen:
-            seen.add(lane_id)
-            total_m += self.lanes[lane_id].length_m
+        """Return the way over the junction along the connection's lanes on it [m]."""
+        return sum(lane.length_m for lane in self.way_over(connection))
+
+    def way_over(self, connection: Connection) -> list[Lane]:
+        """Return the lanes on which a connection leads over the junction; of a crossing, itself."""
+        if connection.from_lane.startswith(':'):
+            return [self.lanes[connection.to_lane]]
+        way: list[Lane] = []
+        lane_id = connection.via_lane
+        while lane_id and self.lanes[lane_id] not in way:
+            way.append(self.lanes[lane_id])
             lane_id = self.via_after.get(lane_id, '')
-        return total_m
+        return way
 
 
 @lru_cache(maxsize=4)
@@ -144,6 +151,7 @@ def _read_root(root: ElementTree.Element, path: Path) -> Network:
             length_m=float(lane.get('length', 0.1)),
             speed_mps=float(lane.get('speed', 13.89)),
             shape=_shape(lane.get('shape', '')),
+            width_m=float(lane.get('width', 3.2)),
             grade_ratio=_grade_ratio(lane.get('shape', '')),
         )
         for edge in root.iter('edge')

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from saferl_ros.scenario import load_scenario
-from saferl_ros.scenario.catalogue import CATALOGUE, nets_dir
+from saferl_ros.scenario.catalogue import CATALOGUE, nets_dir, SUMO_RL
 from saferl_ros.signals import card_of, ConflictMonitor, SignalPlan, StageSequencer
 from saferl_ros.sumo.derive import derive_plan, signal_ids
 from saferl_ros.sumo.network import read_network
@@ -32,7 +32,7 @@ def plans(name: str, clearance: str) -> dict[str, SignalPlan]:
 
 
 def test_the_catalogue_holds_every_signalised_network_of_sumo_rl():
-    used = {nets_dir() / entry.net_file for entry in CATALOGUE.values()}
+    used = {nets_dir() / entry.net_file for entry in SUMO_RL.values()}
     signalised = {path for path in nets_dir().rglob('*.net.xml') if signal_ids(read_network(path))}
     assert used == signalised
 

@@ -196,7 +196,7 @@ def crossing_with_walk() -> SignalPlan:
     return with_clearances(
         replace(plan, links=links, stages=stages, min_walk_s=(0.0, 0.0, 0.0, 7.0)),
         yellow_s=(3.0, 3.0, 3.0, 0.0),
-        all_red_s=(2.0, 2.0, 2.0, 0.0),
+        red_s=((2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (0.0,) * 4),
         walk_clearance_s=(0.0, 0.0, 0.0, 9.0),
         least_red_s=1.0,
     )

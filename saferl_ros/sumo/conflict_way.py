@@ -1,0 +1,76 @@
+"""How far a vehicle must drive over a junction until it is out of another's way."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from saferl_ros.signals.plan import SignalPlan
+from saferl_ros.sumo.network import Lane, Network
+
+Points = npt.NDArray[np.float64]
+
+SAMPLE_M = 0.5  # distance between the points of a way that are looked at
+
+
+def conflict_ways_m(network: Network, plan: SignalPlan) -> list[list[float]]:
+    """
+    Return, for each pair of foes, the way of the first until it has left the second's.
+
+    From the stop line, along its own lanes on the junction, to the far edge of the other's lane or
+    crosswalk: the ``W`` of the ITE's red clearance, which is measured along the vehicle's path. A
+    pair whose paths do not come near each other on the drawn lanes counts with the whole way.
+
+    :param plan: links and foes.
+    :returns: ``ways_m[i][j]`` [m], shape ``(n_links, n_links)``; zero where they are no foes.
+    """
+    ways: dict[int, list[Lane]] = {}
+    for connection in network.signalised(plan.junction_id):
+        ways.setdefault(connection.link_index or 0, network.way_over(connection))
+    paths = {link: _points(lanes) for link, lanes in ways.items() if lanes}
+    return [
+        [
+            _conflict_way_m(paths, ways, i, j, plan.links[i].crossing_m)
+            if plan.foes[i][j]
+            else 0.0
+            for j in range(plan.n_links)
+        ]
+        for i in range(plan.n_links)
+    ]
+
+
+def _points(lanes: list[Lane]) -> Points:
+    """Return the centre line of consecutive lanes, shape ``(n, 2)``."""
+    return np.array([point for lane in lanes for point in lane.shape], dtype=np.float64)
+
+
+def _conflict_way_m(
+    paths: dict[int, Points], ways: dict[int, list[Lane]], i: int, j: int, whole_m: float
+) -> float:
+    if i not in paths or j not in paths:
+        return whole_m
+    at_m, samples = _sampled(paths[i])
+    reach_m = (ways[i][0].width_m + ways[j][0].width_m) / 2
+    near = np.flatnonzero(_distances_m(samples, paths[j]) < reach_m)
+    if len(near) == 0:
+        return whole_m
+    return min(whole_m, float(at_m[near[-1]]) + SAMPLE_M)
+
+
+def _sampled(path: Points) -> tuple[Points, Points]:
+    """Return points along a path and how far along it they lie [m]."""
+    steps_m = np.hypot(*np.diff(path, axis=0).T)
+    at_m = np.concatenate([[0.0], np.cumsum(steps_m)])
+    wanted = np.append(np.arange(0.0, at_m[-1], SAMPLE_M), at_m[-1])
+    return wanted, np.stack([np.interp(wanted, at_m, path[:, k]) for k in (0, 1)], axis=1)
+
+
+def _distances_m(points: Points, path: Points) -> Points:
+    """Return the distance of each point from a path [m], shape ``(n_points,)``."""
+    start, along = path[:-1], np.diff(path, axis=0)
+    length2 = np.maximum((along**2).sum(axis=1), 1e-9)
+    offset = points[:, None, :] - start[None]
+    share = np.clip((offset * along[None]).sum(axis=2) / length2, 0.0, 1.0)
+    gaps = offset - share[..., None] * along[None]
+    distances: Points = np.sqrt((gaps**2).sum(axis=2)).min(axis=1)
+    return distances
