@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.dataset.io import cannot_write
 from saferl_ros.env.junction import Junction
 from saferl_ros.errors import MissingExtraError, UsageError
@@ -17,6 +18,7 @@ from saferl_ros.observation.spec import OBSERVATION_KINDS
 from saferl_ros.scenario.demand import count_departures
 from saferl_ros.scenario.spec import load_scenario
 from saferl_ros.signals.clearance import PROFILES
+from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
 
 Subparsers = Any  # argparse's own type is private
 
@@ -123,6 +125,17 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
         default='legal',
         help='legal: by the book (default); net: as in the network; resco: for comparison only',
     )
+    add_signals(parser)
+
+
+def add_signals(parser: argparse.ArgumentParser) -> None:
+    """Add the file of what an engineer states of the signals."""
+    parser.add_argument(
+        '--signals',
+        type=Path,
+        metavar='FILE.yaml',
+        help='bounds, longer clearances and pedestrian policy by junction (see the README)',
+    )
 
 
 def add_observation(parser: argparse.ArgumentParser) -> None:
@@ -169,4 +182,10 @@ def junction_of(options: argparse.Namespace) -> Junction:
         scenario,
         clearance=options.clearance,
         observation=getattr(options, 'observation', 'detector'),
+        settings=settings_of(options),
     )
+
+
+def settings_of(options: argparse.Namespace) -> SignalSettings:
+    """Return what ``--signals`` states; nothing without it."""
+    return read_yaml(options.signals, SignalSettings) if options.signals else NO_SETTINGS

@@ -78,6 +78,9 @@ def main(options: argparse.Namespace) -> int:
 def print_evaluation(result: dict[str, Any]) -> None:
     """Print the comparison for people."""
     rows = []
+    has_pedestrians = any(
+        found['pedestrians']['mean'] > 0 for found in result['controllers'].values()
+    )
     for name, found in result['controllers'].items():
         delay = found['delay_s']
         ratio = result['delay_ratios'][name].get('net_plan')
@@ -89,6 +92,14 @@ def print_evaluation(result: dict[str, Any]) -> None:
                 f'{ratio["mean"]:.2f}' if ratio else '1.00',
                 f'{found["queue_veh"]["mean"]:.1f}',
                 f'{max(found["max_wait_s"]["per_seed"]):.0f}',
+                *(
+                    (
+                        f'{found["pedestrian_waiting_s"]["mean"]:.1f}',
+                        f'{max(found["max_pedestrian_wait_s"]["per_seed"]):.0f}',
+                    )
+                    if has_pedestrians
+                    else ()
+                ),
                 f'{sum(found["collisions"]["per_seed"]):.0f}',
                 f'{sum(found["teleports"]["per_seed"]):.0f}',
                 f'{sum(found["monitor_faults"]["per_seed"]):.0f}',
@@ -104,6 +115,7 @@ def print_evaluation(result: dict[str, Any]) -> None:
             '/ net_plan',
             'queue [veh]',
             'longest wait [s]',
+            *(('pedestrians stand [s]', 'longest [s]') if has_pedestrians else ()),
             'collisions',
             'teleports',
             'monitor_faults',

@@ -13,6 +13,7 @@ from saferl_ros.evaluate.judge import EvaluateConfig
 from saferl_ros.record.recorder import RecordConfig
 from saferl_ros.scenario.demand import count_departures
 from saferl_ros.scenario.spec import load_scenario
+from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
 from saferl_ros.train.config import TrainConfig
 
 
@@ -28,6 +29,7 @@ class RunConfig(BaseModel):
     horizon_s: float | None = Field(default=None, gt=0)
     clearance: Literal['legal', 'net', 'resco'] = 'legal'
     observation: Literal['detector', 'ideal', 'sumo_rl'] = 'detector'
+    signals: SignalSettings = NO_SETTINGS  # bounds and longer times, by junction
     record: RecordConfig = RecordConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
@@ -46,4 +48,9 @@ class RunConfig(BaseModel):
             horizon_s=self.horizon_s,
         )
         count_departures(scenario)
-        return Junction.derive(scenario, clearance=self.clearance, observation=self.observation)
+        return Junction.derive(
+            scenario,
+            clearance=self.clearance,
+            observation=self.observation,
+            settings=self.signals,
+        )

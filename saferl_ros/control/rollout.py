@@ -22,6 +22,7 @@ class EpisodeResult:
     trips: TripSummary
     queue_veh: float  # mean queue on the approaches
     max_wait_s: float  # longest time one vehicle stood without moving
+    max_pedestrian_wait_s: float  # longest time one pedestrian stood
     monitor_faults: int
     fault_counts: dict[str, int]  # by rule
     shield_vetoes: int
@@ -42,6 +43,10 @@ class EpisodeResult:
             'stops': trips.stops,
             'max_wait_s': self.max_wait_s,
             'not_inserted_veh': float(trips.not_inserted_veh),
+            'pedestrians': float(trips.n_pedestrians),
+            'pedestrian_delay_s': trips.pedestrian_delay_s,
+            'pedestrian_waiting_s': trips.pedestrian_waiting_s,
+            'max_pedestrian_wait_s': self.max_pedestrian_wait_s,
             'emergency_brakings': float(trips.emergency_brakings),
             'collisions': float(trips.collisions),
             'teleports': float(trips.teleports),
@@ -101,6 +106,7 @@ def finish(
         trips=trips,
         queue_veh=float(np.mean(sampler.queue_veh)) if sampler and sampler.queue_veh else 0.0,
         max_wait_s=sampler.max_wait_s if sampler else 0.0,
+        max_pedestrian_wait_s=sampler.max_pedestrian_wait_s if sampler else 0.0,
         monitor_faults=monitor.n_faults,
         fault_counts=dict(monitor.counts),
         shield_vetoes=vetoes,

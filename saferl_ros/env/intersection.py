@@ -17,7 +17,7 @@ from saferl_ros.errors import UsageError
 from saferl_ros.isolation import IsolatedObject
 from saferl_ros.observation import SignalView
 from saferl_ros.scenario import DemandVariation, load_scenario, Scenario, Split
-from saferl_ros.sumo.settings import DEFAULT_LIMITS, PlanLimits
+from saferl_ros.sumo.settings import DEFAULT_LIMITS, PlanLimits, SignalSettings
 from saferl_ros.sumo.simulation import SimulationOptions
 
 Observation = npt.NDArray[np.float32]
@@ -114,7 +114,7 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
             scenario,
             clearance=clearance,
             observation=str(observation) if is_named else 'detector',
-            limits=limits,
+            settings=SignalSettings(default=limits),
         )
         self._options = SimulationOptions(
             backend=backend, gui=gui, attach_port=attach_port, extra=sumo_options

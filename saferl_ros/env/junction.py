@@ -27,7 +27,7 @@ from saferl_ros.sumo.derive import derive_plan, pick_junction
 from saferl_ros.sumo.detectors import approach_edges, derive_spec, detector_xml, DetectorReader
 from saferl_ros.sumo.network import Network, read_network
 from saferl_ros.sumo.sampler import TrafficSampler
-from saferl_ros.sumo.settings import DEFAULT_LIMITS, PlanLimits
+from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
 from saferl_ros.sumo.simulation import Simulation, SimulationOptions
 
 DECISION_S = 5.0
@@ -49,17 +49,23 @@ class Junction:
         *,
         clearance: str = 'legal',
         observation: str = 'detector',
-        limits: PlanLimits = DEFAULT_LIMITS,
+        settings: SignalSettings = NO_SETTINGS,
     ) -> Junction:
         """
         Read the scenario's network and derive plan and observation of the one junction.
+
+        :param settings: bounds and longer times that an engineer states, by junction.
 
         :raises ScenarioError: if the network has no such junction, or several and none is named.
         """
         network = read_network(scenario.net_file)
         junction_id = pick_junction(network, scenario.junction_id)
         plan = derive_plan(
-            network, junction_id, clearance=clearance, step_s=scenario.step_s, limits=limits
+            network,
+            junction_id,
+            clearance=clearance,
+            step_s=scenario.step_s,
+            limits=settings.of(junction_id),
         )
         spec = derive_spec(network, plan, observation)
         return cls(scenario=scenario, network=network, plan=plan, spec=spec)

@@ -25,7 +25,7 @@ from saferl_ros.isolation import run_isolated
 from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.sumo.home import sumo_version
 
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 Progress = Callable[[int, int], None]
 
 DESCRIPTIONS = {

@@ -29,6 +29,7 @@ from saferl_ros.report.score_figures import delay_figure, demand_figure, queue_f
 from saferl_ros.report.score_tables import (
     comparison_table,
     gate_table,
+    pedestrian_table,
     safety_table,
     tuning_table,
 )
@@ -78,6 +79,7 @@ def page_context(run: RunFolder) -> dict[str, Any]:
         'demand_figure': demand_figure(run.scores, palette),
         'queue_figure': _queue(run, palette),
         'safety': safety_table(run.scores, palette),
+        'pedestrians': pedestrian_table(run.scores, palette),
         'gate': _gate(run),
         'tuning': _tuning(run, palette),
         'conclusions': conclude(run),

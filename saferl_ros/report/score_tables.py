@@ -136,6 +136,38 @@ def safety_table(scores: Scores, colours: Mapping[str, str]) -> Table:
     )
 
 
+def pedestrian_table(scores: Scores, colours: Mapping[str, str]) -> Table | None:
+    """Return what pedestrians met, ``None`` where nobody walks."""
+    if not any(c.metrics['pedestrians'].total for c in scores.controllers):
+        return None
+    return Table(
+        name='pedestrians',
+        caption='Pedestrians over all demands: what they lost against walking freely, how long '
+        'they stood, and the longest that one of them stood.',
+        columns=(
+            'controller',
+            'pedestrians',
+            'delay\n[s]',
+            'standing\n[s]',
+            'longest\nwait [s]',
+        ),
+        rows=tuple(
+            Row(
+                head=c.name,
+                colour=colours[c.name],
+                mark='policy' if c.is_policy else '',
+                cells=(
+                    count(c.metrics['pedestrians'].total),
+                    c.metrics['pedestrian_delay_s'].estimate.text(),
+                    c.metrics['pedestrian_waiting_s'].estimate.text(),
+                    count(c.metrics['max_pedestrian_wait_s'].worst),
+                ),
+            )
+            for c in scores.controllers
+        ),
+    )
+
+
 def faults_in_words(faults: Mapping[str, int]) -> str:
     """Return the broken rules with their counts."""
     return ', '.join(f'{_RULES.get(rule, rule)} {count(n)}' for rule, n in faults.items() if n)

@@ -1,16 +1,16 @@
 """
 Varied demand: the same junction on another day.
 
-Every vehicle of the nominal route file is drawn a Poisson number of times, moved by a few seconds,
-and, during a surge, drawn more often if it comes from the chosen direction. Flows become single
-vehicles with random headways. The random stream is keyed by the split (``record``, ``tune``,
+Every vehicle and every pedestrian of the nominal route file is drawn a Poisson number of times,
+moved by a few seconds, and, during a surge, vehicles from the chosen direction are drawn more
+often. Flows become single vehicles and persons with random headways; a vehicle with stops (a bus)
+keeps its timetable. The random stream is keyed by the split (``record``, ``tune``,
 ``test``) *and* the seed, so that demand held out for judging is disjoint from recorded demand by
 construction, whatever the seeds.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -26,7 +26,9 @@ from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario.spec import parse_time_s, read_xml, Scenario
 
 _VEHICLES = ('vehicle', 'trip', 'flow')
-_PERSONS = ('person', 'personFlow', 'container', 'containerFlow')
+_PERSONS = ('person', 'personFlow')
+_CONTAINERS = ('container', 'containerFlow')
+_FLOWS = ('flow', 'personFlow')
 
 
 class Split(Enum):
@@ -96,48 +98,59 @@ class _Demand:
 
     definitions: tuple[ElementTree.Element, ...]  # types and routes, in order
     vehicles: tuple[ElementTree.Element, ...]
-    others: tuple[ElementTree.Element, ...]  # persons and containers, kept as they are
+    persons: tuple[ElementTree.Element, ...]
+    others: tuple[ElementTree.Element, ...]  # containers, kept as they are
 
 
 @lru_cache(maxsize=4)
 def _read(route_files: tuple[Path, ...]) -> _Demand:
-    definitions, vehicles, others = [], [], []
+    definitions, vehicles, persons, others = [], [], [], []
     for path in route_files:
         for element in read_xml(path, 'route'):
             if element.tag in _VEHICLES:
                 vehicles.append(element)
             elif element.tag in _PERSONS:
+                persons.append(element)
+            elif element.tag in _CONTAINERS:
                 others.append(element)
             else:
                 definitions.append(element)
-    return _Demand(tuple(definitions), tuple(vehicles), tuple(others))
+    return _Demand(tuple(definitions), tuple(vehicles), tuple(persons), tuple(others))
 
 
 def count_departures(scenario: Scenario) -> int:
     """
-    Return how many vehicles (flows count as one) want to depart within the scenario's time.
+    Return how many vehicles want to depart within the scenario's time, flows by their mean.
 
     :raises ScenarioError: if there is none.
     """
     demand = _read(scenario.route_files)
-    n = sum(_overlaps(element, scenario) for element in demand.vehicles)
-    if n == 0:
+    n = sum(_departures(element, scenario) for element in demand.vehicles)
+    if n <= 0:
         files = ', '.join(path.name for path in scenario.route_files)
         raise ScenarioError(
             f"scenario '{scenario.name}': none of the {len(demand.vehicles)} departures in "
             f'{files} lies within {scenario.begin_s:g} to {scenario.end_s:g} s; '
             'check begin and end of the scenario'
         )
-    return n
+    return max(1, round(n))
 
 
-def _overlaps(element: ElementTree.Element, scenario: Scenario) -> bool:
-    if element.tag == 'flow':
-        begin_s = _time(element, 'begin', scenario.begin_s)
-        return begin_s < scenario.end_s and (
-            _time(element, 'end', scenario.end_s) >= scenario.begin_s
-        )
-    return scenario.begin_s <= _time(element, 'depart', scenario.begin_s) < scenario.end_s
+def _departures(element: ElementTree.Element, scenario: Scenario) -> float:
+    """Return how many of an element's vehicles want to depart within the scenario's time."""
+    if element.tag in _FLOWS:
+        begin_s, end_s = _window(element, scenario)
+        if end_s > begin_s:
+            return _flow_rate_hz(element, scenario) * (end_s - begin_s)
+        return float(element.get('number', 0)) if end_s == begin_s else 0.0
+    depart_s = _time(element, 'depart', scenario.begin_s)
+    return float(scenario.begin_s <= depart_s < scenario.end_s)
+
+
+def _window(flow: ElementTree.Element, scenario: Scenario) -> tuple[float, float]:
+    """Return from when to when a flow runs within the scenario's time [s]."""
+    begin_s = max(_time(flow, 'begin', scenario.begin_s), scenario.begin_s)
+    return begin_s, min(_time(flow, 'end', scenario.end_s), scenario.end_s)
 
 
 def _time(element: ElementTree.Element, name: str, default_s: float) -> float:
@@ -157,16 +170,17 @@ def write_demand(scenario: Scenario, variation: DemandVariation, path: Path) -> 
     count_departures(scenario)
     demand = _read(scenario.route_files)
     rng = np.random.default_rng(np.random.SeedSequence([variation.split.value, variation.seed]))
-    origin = _surge_origin(demand, rng) if variation.surge else None
+    origin = _surge_origin(demand, scenario, rng) if variation.surge else None
     drawn: list[tuple[float, ElementTree.Element]] = []
-    for element in demand.vehicles:
-        singles = _expand_flow(element, scenario, rng) if element.tag == 'flow' else [element]
+    for element in demand.vehicles + demand.persons:
+        singles = _expand_flow(element, scenario, rng) if element.tag in _FLOWS else [element]
         for single in singles:
             depart_s = _time(single, 'depart', scenario.begin_s)
             if not scenario.begin_s <= depart_s < scenario.end_s:
                 continue
             weight = variation.scale * _surge_factor(single, depart_s, origin, scenario, variation)
-            for copy in range(int(rng.poisson(weight))):
+            is_on_schedule = single.find('stop') is not None
+            for copy in range(1 if is_on_schedule else int(rng.poisson(weight))):
                 moved_s = depart_s + rng.uniform(-variation.jitter_s, variation.jitter_s)
                 moved_s = round(min(max(moved_s, scenario.begin_s), scenario.end_s - 1.0), 2)
                 clone = deepcopy(single)
@@ -185,15 +199,14 @@ def _expand_flow(
     flow: ElementTree.Element, scenario: Scenario, rng: np.random.Generator
 ) -> Iterator[ElementTree.Element]:
     """Yield single vehicles that arrive at random at the flow's mean rate."""
-    begin_s = max(_time(flow, 'begin', scenario.begin_s), scenario.begin_s)
-    end_s = min(_time(flow, 'end', scenario.end_s), scenario.end_s)
+    begin_s, end_s = _window(flow, scenario)
     if end_s <= begin_s:  # SUMO lets a flow release all its vehicles at once
         departs_s = [begin_s] * int(flow.get('number', 0))
     else:
         n_expected = _flow_rate_hz(flow, scenario) * (end_s - begin_s)
         departs_s = sorted(rng.uniform(begin_s, end_s, size=rng.poisson(n_expected)))
     has_route = flow.get('route') is not None or flow.find('route') is not None
-    tag = 'vehicle' if has_route else 'trip'
+    tag = 'person' if flow.tag == 'personFlow' else 'vehicle' if has_route else 'trip'
     dropped = {'begin', 'end', 'vehsPerHour', 'period', 'probability', 'number', 'perHour'}
     for n, depart_s in enumerate(departs_s):
         single = ElementTree.Element(
@@ -228,10 +241,14 @@ def _origin(element: ElementTree.Element) -> str:
     return element.get('from') or element.get('fromTaz') or element.get('route') or ''
 
 
-def _surge_origin(demand: _Demand, rng: np.random.Generator) -> str:
+def _surge_origin(demand: _Demand, scenario: Scenario, rng: np.random.Generator) -> str:
     """Draw the direction of the surge among origins with at least a twentieth of the traffic."""
-    origins = Counter(_origin(element) for element in demand.vehicles)
-    busy = sorted(o for o, n in origins.items() if n >= 0.05 * origins.total())
+    origins: dict[str, float] = {}
+    for element in demand.vehicles:
+        origin = _origin(element)
+        origins[origin] = origins.get(origin, 0.0) + _departures(element, scenario)
+    total = sum(origins.values())
+    busy = sorted(o for o, n in origins.items() if n >= 0.05 * total)
     return str(rng.choice(busy or sorted(origins)))
 
 

@@ -111,7 +111,7 @@ class Network:
         return sum(lane.length_m for lane in self.way_over(connection))
 
     def way_over(self, connection: Connection) -> list[Lane]:
-        """Return the lanes on which a connection leads over the junction; of a crossing, itself."""
+        """Return the lanes by which a connection crosses the junction; of a crossing, itself."""
         if connection.from_lane.startswith(':'):
             return [self.lanes[connection.to_lane]]
         way: list[Lane] = []

@@ -26,6 +26,9 @@ class TripSummary:
     emergency_brakings: int
     collisions: int
     teleports: int
+    n_pedestrians: int
+    pedestrian_delay_s: float  # mean time that walkers lost against walking freely
+    pedestrian_waiting_s: float  # mean time that they stood
 
 
 def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
@@ -36,8 +39,14 @@ def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
     :param statistics_file: SUMO's statistics output of the same run.
     """
     n = arrived = not_inserted = 0
-    delay_s = travel_s = waiting_s = stops = 0.0
+    n_pedestrians = 0
+    delay_s = travel_s = waiting_s = stops = walk_delay_s = stood_s = 0.0
     for _, element in ElementTree.iterparse(tripinfo_file):
+        if element.tag == 'personinfo':
+            n_pedestrians += 1
+            walk_delay_s += float(element.get('timeLoss', 0))
+            stood_s += float(element.get('waitingTime', 0))
+            element.clear()
         if element.tag != 'tripinfo':
             continue
         n += 1
@@ -55,7 +64,7 @@ def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
         found = statistics.find(tag)
         return 0 if found is None else int(float(found.get(name, 0)))
 
-    share = 1.0 / max(1, n)
+    share, walk_share = 1.0 / max(1, n), 1.0 / max(1, n_pedestrians)
     return TripSummary(
         n_vehicles=n,
         delay_s=delay_s * share,
@@ -67,4 +76,7 @@ def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
         emergency_brakings=count('safety', 'emergencyBraking'),
         collisions=count('safety', 'collisions'),
         teleports=count('teleports', 'total'),
+        n_pedestrians=n_pedestrians,
+        pedestrian_delay_s=walk_delay_s * walk_share,
+        pedestrian_waiting_s=stood_s * walk_share,
     )

@@ -22,6 +22,7 @@ class TrafficSampler:
         self.times_s: list[float] = []
         self.queue_veh: list[int] = []  # vehicles slower than 0.1 m/s on the approaches
         self.max_wait_s = 0.0  # longest time that one vehicle stood without moving
+        self.max_pedestrian_wait_s = 0.0  # the same of one pedestrian
 
     def sample(self, sim_time_s: float) -> None:
         """Take a sample if one is due."""
@@ -36,5 +37,8 @@ class TrafficSampler:
                 for vehicle in api.edge.getLastStepVehicleIDs(edge):
                     wait_s = api.vehicle.getWaitingTime(vehicle)
                     self.max_wait_s = max(self.max_wait_s, wait_s)
+        for person in api.person.getIDList():
+            wait_s = api.person.getWaitingTime(person)
+            self.max_pedestrian_wait_s = max(self.max_pedestrian_wait_s, wait_s)
         self.times_s.append(sim_time_s)
         self.queue_veh.append(queue_veh)

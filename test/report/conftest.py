@@ -86,7 +86,7 @@ def plan(network_file: Path) -> SignalPlan:
 def make_run(tmp_path: Path, network_file: Path, plan: SignalPlan) -> Callable[..., Path]:
     """Return a function that writes a whole run folder; its arguments change the evaluation."""
 
-    def make(delays_s: Delays = DELAYS_S, **changes: Any) -> Path:
+    def make(delays_s: Delays = DELAYS_S, n_pedestrians: int = 0, **changes: Any) -> Path:
         run = tmp_path / 'run'
         run.mkdir(exist_ok=True)
         config = {
@@ -97,7 +97,7 @@ def make_run(tmp_path: Path, network_file: Path, plan: SignalPlan) -> Callable[.
         record = _record(plan)
         write_record(record, run / 'dataset.h5')
         _write(run / 'quality.json', quality(record))
-        evaluation = {**_evaluation(plan, delays_s), **changes}
+        evaluation = {**_evaluation(plan, delays_s, n_pedestrians), **changes}
         _write(run / 'evaluation.json', evaluation)
         checks = judge_gate(evaluation, 'cql', GateConfig())
         verdict = {
@@ -161,9 +161,10 @@ def _record(plan: SignalPlan) -> Record:
     return Record(manifest=manifest, plan=plan, spec=spec, episodes=episodes)
 
 
-def _evaluation(plan: SignalPlan, delays_s: Delays) -> dict[str, Any]:
+def _evaluation(plan: SignalPlan, delays_s: Delays, n_pedestrians: int) -> dict[str, Any]:
     by_name = {
-        name: [_result(name, delay_s) for delay_s in delays] for name, delays in delays_s.items()
+        name: [_result(name, delay_s, n_pedestrians) for delay_s in delays]
+        for name, delays in delays_s.items()
     }
     return {
         'format_version': EVALUATION_VERSION,
@@ -211,7 +212,7 @@ def _evaluation(plan: SignalPlan, delays_s: Delays) -> dict[str, Any]:
     }
 
 
-def _result(name: str, delay_s: float) -> EpisodeResult:
+def _result(name: str, delay_s: float, n_pedestrians: int) -> EpisodeResult:
     trips = TripSummary(
         n_vehicles=1000,
         delay_s=delay_s,
@@ -223,12 +224,16 @@ def _result(name: str, delay_s: float) -> EpisodeResult:
         emergency_brakings=0,
         collisions=0,
         teleports=4 if name == 'bc' else 0,
+        n_pedestrians=n_pedestrians,
+        pedestrian_delay_s=24.0,
+        pedestrian_waiting_s=15.0,
     )
     faults = {'short_all_red': 12} if name == 'net_plan' else {}
     return EpisodeResult(
         trips=trips,
         queue_veh=10.0,
         max_wait_s=90.0,
+        max_pedestrian_wait_s=61.0,
         monitor_faults=sum(faults.values()),
         fault_counts=faults,
         shield_vetoes=0,

@@ -146,6 +146,14 @@ def test_safety_counts_the_faults_of_the_own_program_too(make_run: MakeRun) -> N
     assert 'net_plan runs as it stands' in _words(page)
 
 
+def test_pedestrians_have_a_table_where_somebody_walks(make_run: MakeRun) -> None:
+    page = _report(make_run(n_pedestrians=200))
+    assert page.column('pedestrians', 'pedestrians')['cql'] == '600'
+    assert page.column('pedestrians', 'standing [s]')['cql'] == '15.0 (15.0 to 15.0)'
+    assert page.column('pedestrians', 'longest wait [s]')['net_plan'] == '61'
+    assert 'Pedestrians' not in _words(_report(make_run()))
+
+
 def test_stages_are_drawn_and_named_by_compass(make_run: MakeRun) -> None:
     page = _report(make_run())
     assert page.n_drawings == 2

@@ -10,6 +10,7 @@ import pytest
 
 from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario import DemandVariation, load_scenario, Split, Surge, write_demand
+from saferl_ros.scenario.demand import count_departures
 
 Rows = list[tuple[str, float, str]]  # (name, departure [s], origin)
 
@@ -76,3 +77,25 @@ def test_a_variation_survives_json():
     surge = Surge(start_ratio=0.5, length_s=900, factor=4)
     demand = DemandVariation(split=Split.TUNE, seed=3, scale=0.8, surge=surge)
     assert DemandVariation.from_json(demand.to_json()) == demand
+
+
+def elements(path: Path, **variation: object) -> Counter[str]:
+    settings = {'split': Split.RECORD, 'seed': 1, **variation}
+    write_demand(load_scenario('corridor'), DemandVariation(**settings), path)
+    found: Counter[str] = Counter()
+    for element in ElementTree.parse(path).getroot():
+        found['bus' if element.find('stop') is not None else element.tag] += 1
+    return found
+
+
+def test_pedestrians_vary_with_the_scale_and_buses_keep_their_timetable(tmp_path):
+    path = tmp_path / 'd.rou.xml'
+    usual, half = elements(path), elements(path, scale=0.5)
+    assert usual['bus'] == half['bus'] == 24
+    assert usual['personFlow'] == half['personFlow'] == 0
+    assert usual['person'] > 500
+    assert half['person'] == pytest.approx(0.5 * usual['person'], rel=0.2)
+
+
+def test_a_flow_counts_with_the_vehicles_it_brings():
+    assert count_departures(load_scenario('crossing')) == pytest.approx(1350, rel=0.1)
