@@ -1,7 +1,8 @@
-"""Writes a trained policy as a bundle: an ONNX network and a manifest, never a pickle."""
+"""Writes a trained policy as a bundle: an ONNX network, its guard, a manifest; never a pickle."""
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 import shutil
@@ -12,7 +13,8 @@ import numpy as np
 
 from saferl_ros import __version__
 from saferl_ros.bundle.load import load_bundle
-from saferl_ros.bundle.manifest import Manifest, POLICY_NAME, sha256
+from saferl_ros.bundle.manifest import GUARD_NAME, Manifest, POLICY_NAME, sha256
+from saferl_ros.dataset.guard_fit import fit_guard, guard_obstacle
 from saferl_ros.dataset.schema import Record
 from saferl_ros.errors import BundleError
 from saferl_ros.record.revision import git_revision
@@ -35,6 +37,9 @@ def export_bundle(
     """
     Write a bundle and check that it computes what torch computes.
 
+    The out-of-distribution guard is fitted to the record's behaviour; a record that is too small
+    for one gives a bundle without.
+
     :param folder: replaced if it exists.
     :raises BundleError: if the exported network differs from torch's by more than 1e-4.
     """
@@ -45,6 +50,7 @@ def export_bundle(
     partial.mkdir(parents=True)
     example = torch.zeros(2, record.spec.size)
     _export_onnx(torch, module, example, partial / POLICY_NAME)
+    _write_guard(record, partial / GUARD_NAME)
     Manifest(
         package_version=__version__,
         git_revision=git_revision(),
@@ -60,7 +66,7 @@ def export_bundle(
         decision_s=config.decision_s,
         dataset_sha256=dataset_sha256,
         n_transitions=training.n_transitions,
-        files={POLICY_NAME: sha256(partial / POLICY_NAME)},
+        files={file.name: sha256(file) for file in sorted(partial.iterdir())},
     ).write(partial)
     observations = record.episodes[0].observations[:200]
     with torch.no_grad():
@@ -74,6 +80,14 @@ def export_bundle(
         )
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def _write_guard(record: Record, path: Path) -> None:
+    """Write the guard of the record's behaviour, or nothing if that cannot teach one."""
+    episodes = record.behaviour()
+    if not guard_obstacle(episodes, record.spec):
+        model = fit_guard(episodes, record.spec)
+        path.write_text(json.dumps(model.to_json(), sort_keys=True) + '\n', encoding='utf-8')
 
 
 def _export_onnx(torch: Any, module: Any, example: Any, path: Path) -> None:

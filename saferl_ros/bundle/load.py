@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from saferl_ros.bundle.manifest import Manifest, POLICY_NAME, sha256
+from saferl_ros.bundle.manifest import GUARD_NAME, Manifest, POLICY_NAME, sha256
 from saferl_ros.errors import BundleError
 from saferl_ros.observation import ObservationSpec
+from saferl_ros.shield.guard import GuardModel
 from saferl_ros.signals import SignalPlan
 
 
@@ -28,6 +30,7 @@ class Bundle:
         self.manifest = manifest
         self.plan = SignalPlan.from_json(manifest.plan)
         self.spec = ObservationSpec.from_json(manifest.spec)
+        self.guard_model = _read_guard(folder, manifest, self.spec.size)  # None if it has none
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -83,6 +86,27 @@ class Bundle:
                     f"'{self.manifest.junction_id}' of scenario '{self.manifest.scenario}' "
                     f'({what} {ours}); this one has {what} {theirs}; train a bundle for it'
                 )
+
+
+def _read_guard(folder: Path, manifest: Manifest, n_features: int) -> GuardModel | None:
+    """
+    Return the out-of-distribution guard of a bundle.
+
+    :raises BundleError: if it is malformed or for another observation.
+    """
+    if GUARD_NAME not in manifest.files:
+        return None
+    try:
+        model = GuardModel.from_json(json.loads((folder / GUARD_NAME).read_text(encoding='utf-8')))
+    except ValueError as error:  # BundleError is one
+        raise BundleError(f"bundle '{folder}': {GUARD_NAME}: {error}") from error
+    if (model.spec_fingerprint, model.n_features) != (manifest.spec_fingerprint, n_features):
+        raise BundleError(
+            f"bundle '{folder}': {GUARD_NAME} is for {model.n_features} features of observation "
+            f'{model.spec_fingerprint}, the policy for {n_features} of '
+            f'{manifest.spec_fingerprint}; take an unchanged copy'
+        )
+    return model
 
 
 def load_bundle(folder: Path) -> Bundle:

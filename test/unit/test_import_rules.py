@@ -21,8 +21,8 @@ HEAVY = (
 )
 LEARNING = ('torch', 'd3rlpy', 'rclpy')
 ORDER = (  # a room may import itself and the rooms before it
-    *('errors', 'isolation', 'signals', 'observation', 'scenario', 'sumo', 'env', 'control'),
-    *('dataset', 'record', 'train', 'bundle', 'evaluate', 'report', 'cli'),
+    *('errors', 'isolation', 'signals', 'shield', 'observation', 'scenario', 'sumo', 'env'),
+    *('control', 'dataset', 'record', 'train', 'bundle', 'evaluate', 'report', 'cli'),
 )
 GYMNASIUM = ('env/intersection.py', 'env/registration.py', 'dataset/minari_export.py')
 DOORS = {  # library: the files and folders that may import it
@@ -72,11 +72,12 @@ def loaded_after_importing(modules: list[str], libraries: tuple[str, ...]) -> li
     [
         ['saferl_ros', 'saferl_ros.errors'],
         modules_of('signals'),
+        modules_of('shield'),
         modules_of('observation'),
         modules_of('scenario'),
         modules_of('bundle/load'),
     ],
-    ids=['package', 'signals', 'observation', 'scenario', 'bundle.load'],
+    ids=['package', 'signals', 'shield', 'observation', 'scenario', 'bundle.load'],
 )
 def test_the_core_loads_no_heavy_library(modules):
     assert loaded_after_importing(modules, HEAVY) == []
@@ -141,6 +142,18 @@ def test_rooms_import_only_rooms_that_stand_earlier_in_the_story():
             if other in ORDER and ORDER.index(other) > ORDER.index(room):
                 uphill.append(f'{file} imports {name}')
     assert uphill == []
+
+
+def test_the_shield_needs_the_signals_and_python_alone():
+    own = ('saferl_ros.errors', 'saferl_ros.shield', 'saferl_ros.signals')
+    strangers = [
+        f'{file} imports {name}'
+        for file, tree in sources()
+        if file.startswith('shield/')
+        for name in imported_names(tree)
+        if name.split('.')[0] not in sys.stdlib_module_names and not name.startswith(own)
+    ]
+    assert strangers == []
 
 
 def test_sequencer_and_monitor_share_no_code_with_each_other():
