@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
+import gzip
 from pathlib import Path
+from typing import Any
 
-from saferl_ros.cli.arguments import add_command, add_json, Subparsers
+from saferl_ros.cli.arguments import (
+    add_command,
+    add_json,
+    add_signals,
+    check_output,
+    settings_of,
+    Subparsers,
+)
 from saferl_ros.cli.screen import print_json, print_table
+from saferl_ros.dataset.io import cannot_write
+from saferl_ros.errors import ConfigError, UsageError
 from saferl_ros.scenario.spec import load_scenario
+from saferl_ros.signals.rules import RULE_WORDS
 from saferl_ros.sumo.derive import pick_junction, signal_ids
-from saferl_ros.sumo.network import read_network
-from saferl_ros.sumo.preflight import check_junction, check_network
+from saferl_ros.sumo.fix import fix_network, NetworkFix, SignalFix
+from saferl_ros.sumo.network import Network, read_network
+from saferl_ros.sumo.preflight import check_junction, check_network, Finding
+from saferl_ros.sumo.settings import SignalSettings
 
-WORDS = {
-    'conflicting_greens': 'conflicting greens',
-    'short_yellow': 'yellow too short',
-    'missing_yellow': 'no yellow after green',
-    'short_all_red': 'all-red missing or too short',
-    'red_failure': 'no indication',
-    'long_green': 'green too long',
-}
+Findings = dict[str, list[Finding]]
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -31,41 +40,147 @@ def add_parser(commands: Subparsers) -> None:
         'check',
         main,
         "hold a network's own signal programs against the clearance rules; exit 1 on findings",
-        'saferl check cologne1',
+        'saferl check cologne1 --fix legal.net.xml',
     )
     parser.add_argument('scenario', metavar='SCENARIO', help='built-in name, .sumocfg or .net.xml')
     parser.add_argument('--routes', type=Path, nargs='+', default=[], metavar='FILE')
     parser.add_argument('--junction', metavar='ID', help='only this signal')
+    add_signals(parser)
+    parser.add_argument(
+        '--fix',
+        type=Path,
+        metavar='OUT',
+        help='write the network with legal programs to OUT (.net.xml or .net.xml.gz); exit 0 if '
+        'no finding is left in it',
+    )
     add_json(parser)
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print findings; 0 if there are none, 1 otherwise."""
+    """Print findings, and what a fix costs; 0 if none are (left), 1 otherwise."""
     if options.scenario.endswith(('.net.xml', '.net.xml.gz')):  # a check needs no demand
-        network, step_s = read_network(Path(options.scenario)), 1.0
+        net_file, step_s, inputs = Path(options.scenario), 1.0, [Path(options.scenario)]
     else:
         scenario = load_scenario(options.scenario, routes=tuple(options.routes))
-        network, step_s = read_network(scenario.net_file), scenario.step_s
-    if options.junction or not signal_ids(network):
-        junction_id = pick_junction(network, options.junction)
-        found = {junction_id: check_junction(network, junction_id, step_s)}
-    else:
-        found = check_network(network, step_s)
-    n_bad = sum(bool(findings) for findings in found.values())
+        net_file, step_s = scenario.net_file, scenario.step_s
+        inputs = [net_file, *scenario.route_files, *scenario.additional_files]
+    network = read_network(net_file)
+    settings = settings_of(options)
+    _refuse_strangers(settings, network)
+    if options.fix is not None:
+        _refuse_inputs(options.fix, [*inputs, *options.routes, options.signals])
+        check_output(options.fix)
+    found = _check(network, options.junction, step_s, settings)
+    data: dict[str, Any] = {'junctions': _junctions_json(found)}
+    left = found
+    fix = None
+    if options.fix is not None:
+        bad = [name for name, findings in found.items() if findings]
+        fix = fix_network(network, bad, step_s, settings)
+        _write(fix.text, options.fix)
+        fixed = read_network.__wrapped__(options.fix)  # as it stands there now, not as remembered
+        left = _check(fixed, options.junction, step_s, settings)
+        data['fix'] = _fix_json(fix, options.fix, left)
     if options.json:
-        print_json(
+        print_json(data)
+    else:
+        _print_findings(found)
+        if fix is not None:
+            _print_fix(fix, options.fix, left)
+    return int(any(left.values()))
+
+
+def _refuse_strangers(settings: SignalSettings, network: Network) -> None:
+    """
+    Refuse settings that would silently not be used.
+
+    :raises ConfigError: if they name a signal that the network does not have.
+    """
+    for name in settings.junctions:
+        if name not in network.programs:
+            known = list(network.programs)
+            raise ConfigError(
+                f"the settings name junction '{name}', which is no signal of "
+                f"'{network.path.name}'; it has: "
+                f'{", ".join(known[:8])}{" …" if len(known) > 8 else ""}'
+            )
+
+
+def _refuse_inputs(out: Path, inputs: Iterable[Path | None]) -> None:
+    """
+    Refuse to write over a file that was given to read.
+
+    :raises UsageError: if ``out`` is one of them, by whatever path.
+    """
+    for path in inputs:
+        with suppress(OSError):  # one of them does not exist: then they are not the same
+            if path is not None and out.samefile(path):
+                raise UsageError(
+                    f"cannot write '{out}': it is the input '{path}' itself; name another file"
+                )
+
+
+def _check(
+    network: Network, junction_id: str | None, step_s: float, settings: SignalSettings
+) -> Findings:
+    if junction_id or not signal_ids(network):
+        name = pick_junction(network, junction_id)
+        return {name: check_junction(network, name, step_s, settings.of(name))}
+    return check_network(network, step_s, settings)
+
+
+def _write(text: bytes, path: Path) -> None:
+    """
+    Write a network, packed if the name ends so, whole or not at all.
+
+    :raises UsageError: if the path cannot be written.
+    """
+    partial = path.with_name(path.name + '.writing')
+    try:
+        partial.write_bytes(gzip.compress(text, mtime=0) if path.suffix == '.gz' else text)
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+
+
+def _junctions_json(found: Findings) -> list[dict[str, Any]]:
+    return [
+        {'junction_id': name, 'findings': [asdict(finding) for finding in findings]}
+        for name, findings in found.items()
+    ]
+
+
+def _fix_json(fix: NetworkFix, out: Path, left: Findings) -> dict[str, Any]:
+    return {
+        'out': str(out),
+        'junctions': [
             {
-                'junctions': [
-                    {'junction_id': name, 'findings': [asdict(f) for f in findings]}
-                    for name, findings in found.items()
-                ]
+                'junction_id': signal.junction_id,
+                'cycle_before_s': signal.before.cycle_s,
+                'cycle_after_s': signal.after.cycle_s,
+                'cycle_grows_s': signal.cycle_grows_s,
+                'green_ratio_before': round(signal.before.green_ratio, 4),
+                'green_ratio_after': round(signal.after.green_ratio, 4),
+                'greens_before_s': signal.before.greens_s,
+                'greens_after_s': signal.after.greens_s,
+                'added_links': signal.added_links,
             }
-        )
-        return int(n_bad > 0)
+            for signal in fix.signals
+        ],
+        'not_fixed': [{'junction_id': name, 'reason': why} for name, why in fix.left.items()],
+        'left': _junctions_json({name: found for name, found in left.items() if found}),
+    }
+
+
+def _print_findings(found: Findings) -> None:
     for name, findings in found.items():
         counts = Counter(f.rule for f in findings)
-        summary = ', '.join(f'{WORDS[rule]}: {n} links' for rule, n in sorted(counts.items()))
-        short = [WORDS[rule] for rule in ('short_yellow', 'short_all_red') if not counts[rule]]
+        summary = ', '.join(f'{RULE_WORDS[rule]}: {n} links' for rule, n in sorted(counts.items()))
+        short = [
+            RULE_WORDS[rule] for rule in ('short_yellow', 'short_all_red') if not counts[rule]
+        ]
         clean = f' (no finding: {", ".join(short)})' if findings and short else ''
         print(f'junction {name}: {summary or "no findings"}{clean}')
         if findings:
@@ -74,15 +189,70 @@ def main(options: argparse.Namespace) -> int:
                 ['rule', 'link', 'movement', 'found [s]', 'required [s]', 'source'],
                 [
                     [
-                        WORDS[f.rule],
+                        RULE_WORDS[f.rule],
                         str(f.link),
-                        f.movement,
+                        _movement_in_words(f),
                         f'{f.found:g}',
-                        f'{f.required:g}',
+                        f'{"≤" if f.bound == "at most" else "≥"} {f.required:g}',
                         f.source,
                     ]
                     for f in findings
                 ],
             )
-    print(f'{n_bad} of {len(found)} signals break a rule')
-    return int(n_bad > 0)
+    print(f'{_n_bad(found)} of {len(found)} signals break a rule')
+
+
+def _movement_in_words(finding: Finding) -> str:
+    if finding.foe is None:
+        return finding.movement
+    how = 'with' if finding.rule == 'conflicting_greens' else 'before'
+    return f'{finding.movement} ({how} {finding.foe}: {finding.foe_movement})'
+
+
+def _n_bad(found: Findings) -> int:
+    return sum(bool(findings) for findings in found.values())
+
+
+def _print_fix(fix: NetworkFix, out: Path, left: Findings) -> None:
+    if fix.signals:
+        print_table(
+            'what the fix costs (green: share of the cycle in which stages serve vehicles)',
+            [
+                *('junction', 'cycle before [s]', 'after [s]'),
+                *('green before', 'after', 'greens before [s]', 'after [s]'),
+            ],
+            [_fix_row(signal) for signal in fix.signals],
+        )
+    for signal in fix.signals:
+        if signal.cycle_grows_s > 0:
+            print(
+                f'junction {signal.junction_id}: the cycle grows by {signal.cycle_grows_s:g} s, '
+                'because its greens are at their minimum; coordination with its neighbours is lost'
+            )
+        if signal.added_links:
+            links = ', '.join(map(str, signal.added_links))
+            print(
+                f'junction {signal.junction_id}: a stage was added for links {links}, which no '
+                'other stage may serve'
+            )
+    for name, reason in fix.left.items():
+        print(f'junction {name}: not fixed: {reason}')
+    for name, findings in left.items():
+        if findings:
+            rules = sorted({RULE_WORDS[f.rule] for f in findings})
+            print(f'junction {name}: still in the fixed network: {", ".join(rules)}')
+    print(f'{out}: {len(fix.signals)} programs replaced; ', end='')
+    print(f'{_n_bad(left)} of {len(left)} signals break a rule')
+
+
+def _fix_row(signal: SignalFix) -> list[str]:
+    before, after = signal.before, signal.after
+    return [
+        signal.junction_id,
+        f'{before.cycle_s:g}',
+        f'{after.cycle_s:g}',
+        f'{before.green_ratio:.1%}',
+        f'{after.green_ratio:.1%}',
+        ' '.join(f'{green_s:g}' for green_s in before.greens_s),
+        ' '.join(f'{green_s:g}' for green_s in after.greens_s),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, get_args, get_origin, TypeVar
 
 from pydantic import BaseModel, ValidationError
 import yaml
@@ -74,5 +74,6 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 def _fields_at(model: Any, location: list[str]) -> Any:
     for part in location:
-        model = model.model_fields[part].annotation
+        is_table = get_origin(model) is dict  # of models, by name
+        model = get_args(model)[1] if is_table else model.model_fields[part].annotation
     return model.model_fields

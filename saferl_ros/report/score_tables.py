@@ -9,20 +9,12 @@ from saferl_ros.report.readable import count, Estimate, NOT_KNOWN, number
 from saferl_ros.report.run_folder import Verdict
 from saferl_ros.report.scores import ControllerScore, REFERENCES, Scores, Tuning
 from saferl_ros.report.table import Row, Table
+from saferl_ros.signals.rules import RULE_WORDS
 
 # control delay [s/veh] up to which a letter holds at a signalised junction; Highway Capacity
 # Manual, 6th edition, exhibit 19-8
 _LEVELS_OF_SERVICE = ((10.0, 'A'), (20.0, 'B'), (35.0, 'C'), (55.0, 'D'), (80.0, 'E'))
 
-_RULES = {
-    'conflicting_greens': 'conflicting greens',
-    'short_yellow': 'yellow too short',
-    'missing_yellow': 'no yellow',
-    'short_all_red': 'all-red too short',
-    'red_failure': 'lamp out of order',
-    'long_green': 'green too long',
-    'long_red': 'red too long',
-}
 _PARAMETERS = {
     'max_gap_s': 'gap that ends a green {} s',
     'detector_gap_s': 'detectors {} s before the stop line',
@@ -170,7 +162,7 @@ def pedestrian_table(scores: Scores, colours: Mapping[str, str]) -> Table | None
 
 def faults_in_words(faults: Mapping[str, int]) -> str:
     """Return the broken rules with their counts."""
-    return ', '.join(f'{_RULES.get(rule, rule)} {count(n)}' for rule, n in faults.items() if n)
+    return ', '.join(f'{RULE_WORDS.get(rule, rule)} {count(n)}' for rule, n in faults.items() if n)
 
 
 def gate_table(verdict: Verdict) -> Table:

@@ -88,7 +88,7 @@ class ConflictMonitor:
     def _forget(self, n_links: int) -> None:
         self._shown_since = self._tick  # tick at which the running lamps first showed
         self._green_since = [-_NEVER] * n_links
-        self._yellow_since = [0] * n_links
+        self._yellow_since = [-_NEVER] * n_links
         self._yellow_from = [''] * n_links  # the green that the running yellow ends
         self._red_since = [-_NEVER] * n_links
         self._called_at: list[int | None] = [None] * n_links
@@ -217,7 +217,7 @@ class ConflictMonitor:
 
     def _check_conflicts(self, lamps: str) -> None:
         rights = ''.join(
-            self._yellow_from[link] or 'y' if lamp == 'y' else lamp
+            self._yellow_from[link] or 'g' if lamp == 'y' else lamp  # unseen, it has the doubt
             for link, lamp in enumerate(lamps)
         )
         pairs = self._conflicts.get((lamps, rights))

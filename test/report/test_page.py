@@ -139,7 +139,7 @@ def test_level_of_service_follows_the_manual(delay_s: float, letter: str) -> Non
 def test_safety_counts_the_faults_of_the_own_program_too(make_run: MakeRun) -> None:
     page = _report(make_run())
     assert page.column('safety', 'monitor faults')['net_plan'] == '36'
-    assert page.column('safety', 'by rule')['net_plan'] == 'all-red too short 36'
+    assert page.column('safety', 'by rule')['net_plan'] == 'all-red missing or too short 36'
     assert page.column('safety', 'monitor faults')['cql'] == '0'
     assert page.column('safety', 'teleports')['bc'] == '12'
     assert page.column('safety', 'longest wait [s]')['cql'] == '90'

@@ -139,6 +139,11 @@ def test_a_green_is_long_after_the_maximum_and_the_longest_all_red(n_ticks, n_fa
     ] * n_faults
 
 
+def test_a_yellow_that_was_running_before_anybody_looked_is_given_the_doubt():
+    assert read(('GGyr', 1), ('GGrr', 10)) == []
+    assert [f.rule for f in read(('yyrr', 1), ('rrrG', 10))] == ['short_all_red'] * 2
+
+
 def test_lamps_without_any_green_may_stay_for_ever():
     assert read(('rrrr', 10_000)) == []
 
