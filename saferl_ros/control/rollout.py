@@ -28,6 +28,7 @@ class EpisodeResult:
     shield_vetoes: int
     starved: int
     n_decisions: int
+    fallback_share: float = 0.0  # of the decisions, those that the fixed-time program made
     queue_times_s: list[float] = field(default_factory=list)
     queue_trace_veh: list[int] = field(default_factory=list)
 
@@ -53,6 +54,7 @@ class EpisodeResult:
             'monitor_faults': float(self.monitor_faults),
             'shield_vetoes': float(self.shield_vetoes),
             'starved': float(self.starved),
+            'fallback_share': self.fallback_share,
         }
 
 
@@ -80,7 +82,10 @@ def drive(
     while not simulation.is_over:
         signal = simulation.signal_view()
         moment = Moment(
-            signal=signal, observe=partial(simulation.observe, signal), lane_veh=lane_veh
+            signal=signal,
+            observe=partial(simulation.observe, signal),
+            lane_veh=lane_veh,
+            now_s=simulation.now_s,
         )
         decision = controller.decide(moment)
         outcome = simulation.apply(decision.stage, decision.hold_s)

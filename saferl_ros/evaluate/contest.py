@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from saferl_ros.control.bundled import Bundled
 from saferl_ros.control.controller import Controller
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
 from saferl_ros.control.max_pressure import MaxPressure, MaxPressureConfig
 from saferl_ros.control.rollout import drive, EpisodeResult, finish
+from saferl_ros.control.shielded import Shielded
 from saferl_ros.env.junction import Junction, JunctionSimulation
 from saferl_ros.scenario import DemandVariation
+from saferl_ros.shield import Shield
+from saferl_ros.shield.guard import Guard
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import actuated_xml, ActuatedConfig
 from saferl_ros.sumo.simulation import SimulationOptions
@@ -59,7 +61,8 @@ class Contestant:
 
         bundle = load_bundle(self.bundle)
         bundle.require(plan_fingerprint=plan.fingerprint(), spec_fingerprint=spec_fingerprint)
-        return Bundled(bundle)
+        guard = None if bundle.guard_model is None else Guard(bundle.guard_model)
+        return Shielded(bundle, Shield(plan, guard=guard), guard)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +98,13 @@ def play(match: Match) -> EpisodeResult:
             n_decisions += 1
 
         vetoes = drive(simulation, controller, count)
-        return finish(
+        result = finish(
             simulation, vetoes=vetoes, n_decisions=n_decisions, keep_trace=match.keep_trace
         )
+        if isinstance(controller, Shielded):
+            refused = controller.shield.counts.total()
+            share = controller.n_fallbacks / max(1, controller.n_decisions)
+            result = replace(result, shield_vetoes=vetoes + refused, fallback_share=share)
+        return result
     finally:
         simulation.close()

@@ -97,6 +97,7 @@ def safety_table(scores: Scores, colours: Mapping[str, str]) -> Table:
             'monitor\nfaults',
             'by rule',
             'shield\nvetoes',
+            'under\nfallback',
             'starved',
             'emergency\nbrakings',
             'collisions',
@@ -113,12 +114,11 @@ def safety_table(scores: Scores, colours: Mapping[str, str]) -> Table:
                         count(c.metrics['monitor_faults'].total),
                         faults_in_words(c.faults) or 'none',
                     ),
+                    count(c.metrics['shield_vetoes'].total),
+                    f'{c.metrics["fallback_share"].estimate.mean:.1%}',
                     *(
                         count(c.metrics[metric].total)
-                        for metric in (
-                            *('shield_vetoes', 'starved', 'emergency_brakings'),
-                            *('collisions', 'teleports'),
-                        )
+                        for metric in ('starved', 'emergency_brakings', 'collisions', 'teleports')
                     ),
                     count(c.metrics['max_wait_s'].worst),
                 ),
