@@ -71,6 +71,17 @@ class Junction:
         return cls(scenario=scenario, network=network, plan=plan, spec=spec)
 
 
+def view_signal(sequencer: StageSequencer) -> SignalView:
+    """Return what a controller itself knows of its signal."""
+    return SignalView(
+        stage=sequencer.stage,
+        green_elapsed_s=sequencer.green_elapsed_s,
+        since_served_s=tuple(map(sequencer.since_served_s, range(sequencer.plan.n_stages))),
+        legal=tuple(sequencer.legal_stages()),
+        is_min_green_over=sequencer.is_min_green_over,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOutcome:
     """What happened between two decisions."""
@@ -183,14 +194,7 @@ class JunctionSimulation:
 
     def signal_view(self) -> SignalView:
         """Return what the controller itself knows now."""
-        sequencer = self.sequencer
-        return SignalView(
-            stage=sequencer.stage,
-            green_elapsed_s=sequencer.green_elapsed_s,
-            since_served_s=tuple(map(sequencer.since_served_s, range(self.plan.n_stages))),
-            legal=tuple(sequencer.legal_stages()),
-            is_min_green_over=sequencer.is_min_green_over,
-        )
+        return view_signal(self.sequencer)
 
     def observe(self, signal: SignalView | None = None) -> npt.NDArray[np.float32]:
         """Return the observation of this moment, shape ``(spec.size,)``."""

@@ -8,7 +8,7 @@ from saferl_ros.shield.cabinet import Cabinet, CabinetMode, CabinetTick
 from saferl_ros.shield.decision import Proposal, ShieldDecision, ShieldReason
 from saferl_ros.shield.detector_watch import DetectorFault, DetectorWatch
 from saferl_ros.shield.fallback import FixedTimeProgram
-from saferl_ros.shield.shield import Shield, ShieldLimits
+from saferl_ros.shield.shield import ObservingAlarm, Shield, ShieldLimits
 
 __all__ = [
     'Cabinet',
@@ -17,6 +17,7 @@ __all__ = [
     'DetectorFault',
     'DetectorWatch',
     'FixedTimeProgram',
+    'ObservingAlarm',
     'Proposal',
     'Shield',
     'ShieldDecision',

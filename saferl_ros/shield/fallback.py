@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from saferl_ros.shield.clock import read_clock
 from saferl_ros.signals import ProgramInterval, SignalPlan
 
 
@@ -12,7 +13,9 @@ class FixedTimeProgram:
     A junction's own program as a function of time.
 
     Neighbouring junctions run on the same master clock, so a program that is taken up again after
-    hours still fits theirs: which stage is wanted follows from the clock alone.
+    hours still fits theirs: which stage is wanted follows from the clock alone. A junction that is
+    late gets back into step by cutting greens down to their minimum; where the program has no
+    longer ones, it stays as late as it is.
 
     :param plan: the junction; without a program of its own every stage gets its minimum green.
     """
@@ -43,9 +46,9 @@ class FixedTimeProgram:
 
         :param clock_s: coordination clock [s]; where it is no number, the first stage is wanted.
         """
-        if not math.isfinite(clock_s):
+        position_s = (read_clock(clock_s) - self._offset_s) % self.cycle_s
+        if math.isnan(position_s):
             return self.first_stage
-        position_s = (clock_s - self._offset_s) % self.cycle_s
         for end_s, stage in self._ends:
             if position_s < end_s - 1e-9:
                 return stage

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 import math
+from numbers import Real
 from operator import index as as_index
 from typing import Protocol
 
+from saferl_ros.errors import UsageError
+from saferl_ros.shield.clock import read_clock
 from saferl_ros.shield.decision import Proposal, ShieldDecision, ShieldReason
 from saferl_ros.shield.fallback import FixedTimeProgram
 from saferl_ros.signals import SignalPlan
@@ -16,12 +20,21 @@ from saferl_ros.signals import SignalPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShieldLimits:
-    """How late, how early and how often a policy may speak."""
+    """
+    How late, how early and how often a policy may speak.
+
+    :raises UsageError: if a limit is negative or no number: nothing would ever exceed it.
+    """
 
     max_age_s: float = 2.0  # a proposal made longer ago is about another traffic
     max_future_s: float = 0.5  # two clocks of one cabinet differ by less
     patience_s: float = 5.0  # a decision waits so long for a good proposal: one decision period
     max_per_s: int = 20  # proposals in any second; a policy needs one every five
+
+    def __post_init__(self) -> None:
+        for name in ('max_age_s', 'max_future_s', 'patience_s', 'max_per_s'):
+            if not 0 <= (value := getattr(self, name)) < math.inf:
+                raise UsageError(f'{name} = {value} must be zero or more, and finite')
 
 
 class Alarm(Protocol):
@@ -30,6 +43,21 @@ class Alarm(Protocol):
     @property
     def is_alarmed(self) -> bool:
         """Whether traffic is unlike what the policy learned from."""
+
+
+class ObservingAlarm(Alarm, Protocol):
+    """An alarm with what its owner feeds it."""
+
+    def update(self, observation: object, now_s: float) -> bool:
+        """Take the observation of one decision, and say whether there is an alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A sound proposal in numbers of our own, which its sender cannot change any more."""
+
+    stamp_s: float
+    choice: int | tuple[float, ...]  # a stage, or (n_stages,) scores
 
 
 class Shield:
@@ -46,7 +74,8 @@ class Shield:
     While the guard sees traffic unlike the recorded one, the program chooses too, and hands back
     when the guard is quiet again: its hysteresis and minimum dwell keep that from flapping.
 
-    Nothing here raises, whatever it is given, and memory is constant.
+    Nothing here raises, whatever is proposed, whatever the clocks tell and whatever the guard
+    does, and memory is constant.
 
     :param plan: the junction.
     :param limits: see ``ShieldLimits``.
@@ -61,12 +90,13 @@ class Shield:
         guard: Alarm | None = None,
     ) -> None:
         self.program = FixedTimeProgram(plan)
-        self.counts: Counter[ShieldReason] = Counter()  # refusals and latches by reason
+        self.counts: Counter[ShieldReason] = Counter()  # refusals, alarms and latches by reason
         self.latched_by: ShieldReason | None = None
-        self._plan = plan
+        self.plan = plan
         self._limits = limits or ShieldLimits()
         self._guard = guard
-        self._pending: Proposal | None = None
+        self._was_alarmed = False
+        self._pending: _Waiting | None = None
         self._last_sequence: int | None = None
         self._last_refusal: ShieldReason | None = None
         self._asked_at_s: float | None = None  # when a due decision was last left open
@@ -80,11 +110,20 @@ class Shield:
         """Whether the fixed-time program has the junction until somebody re-arms."""
         return self.latched_by is not None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a decision that fell due is still open, for lack of a good proposal."""
+        return self._asked_at_s is not None
+
     def latch(self, reason: ShieldReason) -> None:
-        """Give the junction to the fixed-time program until ``rearm``."""
+        """
+        Give the junction to the fixed-time program until ``rearm``.
+
+        :param reason: counted in any case; ``latched_by`` keeps the first one.
+        """
+        self.counts[reason] += 1
         if self.latched_by is None:
             self.latched_by = reason
-            self.counts[reason] += 1
         self._forget_question()
 
     def rearm(self) -> None:
@@ -104,18 +143,20 @@ class Shield:
         :param now_s: this moment, on a clock that does not jump [s].
         :returns: ``POLICY`` if it waits for the next decision, else why it was refused.
         """
-        reason = self._judge(proposal, now_s)
-        if reason is ShieldReason.POLICY and isinstance(proposal, Proposal):
-            self._pending = proposal
-        else:
-            self._last_refusal = reason
-            self.counts[reason] += 1
-        return reason
+        judged = self._judge(proposal, read_clock(now_s))
+        if isinstance(judged, _Waiting):
+            self._pending = judged
+            return ShieldReason.POLICY
+        self._last_refusal = judged
+        self.counts[judged] += 1
+        return judged
 
-    def _judge(self, proposal: object, now_s: float) -> ShieldReason:
+    def _judge(self, proposal: object, now_s: float) -> _Waiting | ShieldReason:
+        if math.isnan(now_s):
+            return ShieldReason.CLOCK
         if self._is_flood(now_s):
             return ShieldReason.FLOOD
-        if not isinstance(proposal, Proposal):
+        if type(proposal) is not Proposal:  # isinstance would ask the object itself
             return ShieldReason.MALFORMED
         try:
             return self._judge_fields(proposal, now_s)
@@ -128,38 +169,48 @@ class Shield:
         self._n_in_second = min(self._n_in_second + 1, self._limits.max_per_s + 1)
         return self._n_in_second > self._limits.max_per_s
 
-    def _judge_fields(self, proposal: Proposal, now_s: float) -> ShieldReason:
-        if proposal.junction_id != self._plan.junction_id:
+    def _judge_fields(self, proposal: Proposal, now_s: float) -> _Waiting | ShieldReason:
+        if proposal.junction_id != self.plan.junction_id:
             return ShieldReason.UNKNOWN_JUNCTION
-        age_s = float(now_s) - float(proposal.stamp_s)
+        if not isinstance(proposal.stamp_s, Real):
+            return ShieldReason.MALFORMED
+        stamp_s = float(proposal.stamp_s)
+        reason = self._judge_age(now_s - stamp_s)
+        if reason is not None:
+            return reason
+        sequence = as_index(proposal.sequence)
+        if self._last_sequence is not None and sequence <= self._last_sequence:
+            return ShieldReason.DUPLICATE
+        choice = self._judge_choice(proposal)
+        if isinstance(choice, ShieldReason):
+            return choice
+        self._last_sequence = sequence
+        return _Waiting(stamp_s, choice)
+
+    def _judge_age(self, age_s: float) -> ShieldReason | None:
         if not math.isfinite(age_s):
             return ShieldReason.NOT_FINITE
         if age_s > self._limits.max_age_s:
             return ShieldReason.STALE
         if age_s < -self._limits.max_future_s:
             return ShieldReason.FROM_THE_FUTURE
-        sequence = as_index(proposal.sequence)
-        if self._last_sequence is not None and sequence <= self._last_sequence:
-            return ShieldReason.DUPLICATE
-        reason = self._judge_choice(proposal)
-        if reason is ShieldReason.POLICY:
-            self._last_sequence = sequence
-        return reason
+        return None
 
-    def _judge_choice(self, proposal: Proposal) -> ShieldReason:
+    def _judge_choice(self, proposal: Proposal) -> int | tuple[float, ...] | ShieldReason:
+        n_stages = self.plan.n_stages
         if proposal.scores is not None:
-            if len(proposal.scores) != self._plan.n_stages:
+            scores = list(islice(proposal.scores, n_stages + 1))  # they may have no end
+            if len(scores) != n_stages:
                 return ShieldReason.WRONG_SHAPE
-            if not all(math.isfinite(score) for score in proposal.scores):
+            if not all(math.isfinite(score) for score in scores):
                 return ShieldReason.NOT_FINITE
-            return ShieldReason.POLICY
+            return tuple(map(float, scores))
         if proposal.stage is None:
             return ShieldReason.MALFORMED
         if isinstance(proposal.stage, float) and not math.isfinite(proposal.stage):
             return ShieldReason.NOT_FINITE
-        if not 0 <= as_index(proposal.stage) < self._plan.n_stages:
-            return ShieldReason.OUT_OF_RANGE
-        return ShieldReason.POLICY
+        stage = as_index(proposal.stage)
+        return stage if 0 <= stage < n_stages else ShieldReason.OUT_OF_RANGE
 
     def decide(
         self,
@@ -179,10 +230,11 @@ class Shield:
         :param legal: which stages may be requested now, shape ``(n_stages,)``.
         :param is_due: whether a decision of the policy is due; the program is asked at all times.
         """
-        if not now_s > self._now_s:  # NaN too
+        now_s, clock_s = read_clock(now_s), read_clock(clock_s)
+        if self.latched_by is None and not now_s > self._now_s:  # NaN too
             self.latch(ShieldReason.CLOCK)
-        self._now_s = now_s if math.isfinite(now_s) else self._now_s
-        if self.latched_by is None and self._guard is not None and self._guard.is_alarmed:
+        self._now_s = self._now_s if math.isnan(now_s) else now_s
+        if self.latched_by is None and self._is_unlike_the_record():
             self._forget_question()
             return self._fallback(clock_s, stage, legal, ShieldReason.OUT_OF_DISTRIBUTION)
         if self.latched_by is None and is_due:
@@ -191,18 +243,40 @@ class Shield:
                 return decision
         if self.latched_by is not None:
             return self._fallback(clock_s, stage, legal, self.latched_by)
-        self._asked_at_s = None
+        self.withdraw(now_s)
         return ShieldDecision(applied_stage=stage, reason=ShieldReason.HOLD, is_fallback=False)
+
+    def withdraw(self, now_s: float) -> None:
+        """
+        Take note that no decision is open now: a bound or an emergency vehicle has made it.
+
+        Patience counts while a decision is open, not while nobody is asked; what an unanswered
+        one has used up of it stays used up until the next good proposal.
+        """
+        if self._asked_at_s is not None:
+            open_s = read_clock(now_s) - self._asked_at_s
+            self._unanswered_s += open_s if open_s > 0 else 0.0  # NaN: no time that counts
+            self._asked_at_s = None
+
+    def _is_unlike_the_record(self) -> bool:
+        """Whether the guard is alarmed; one that fails guards nothing, which is an alarm too."""
+        try:
+            is_alarmed = self._guard is not None and bool(self._guard.is_alarmed)
+        except Exception:  # noqa: BLE001 - whatever fails in it
+            is_alarmed = True
+        if is_alarmed and not self._was_alarmed:
+            self.counts[ShieldReason.OUT_OF_DISTRIBUTION] += 1
+        self._was_alarmed = is_alarmed
+        return is_alarmed
 
     def _from_policy(
         self, now_s: float, stage: int, legal: Sequence[bool]
     ) -> ShieldDecision | None:
-        """Return the policy's choice, ``None`` while there is none; latch when it is late."""
-        if self._asked_at_s is not None:
-            self._unanswered_s += now_s - self._asked_at_s
+        """Return the policy's choice, or to hold while there is none; latch when it is late."""
+        self.withdraw(now_s)
         self._asked_at_s = now_s
-        proposal, self._pending = self._pending, None
-        chosen = None if proposal is None else self._choose(proposal, now_s, legal)
+        waiting, self._pending = self._pending, None
+        chosen = None if waiting is None else self._choose(waiting, now_s, legal)
         if isinstance(chosen, int):
             self._asked_at_s, self._unanswered_s, self._last_refusal = None, 0.0, None
             return ShieldDecision(
@@ -218,28 +292,26 @@ class Shield:
         return ShieldDecision(applied_stage=stage, reason=reason, is_fallback=False)
 
     def _choose(
-        self, proposal: Proposal, now_s: float, legal: Sequence[bool]
+        self, waiting: _Waiting, now_s: float, legal: Sequence[bool]
     ) -> int | ShieldReason:
-        """Return the stage that the proposal means now, or why it means none."""
-        try:
-            if now_s - proposal.stamp_s > self._limits.max_age_s:
-                return ShieldReason.STALE
-            if proposal.scores is not None:
-                scored = [
-                    (score, -n)
-                    for n, (score, is_legal) in enumerate(zip(proposal.scores, legal, strict=True))
-                    if is_legal
-                ]
-                return -max(scored)[1] if scored else ShieldReason.MASKED
-            wanted = as_index(proposal.stage)  # type: ignore[arg-type]
-            return wanted if legal[wanted] else ShieldReason.MASKED
-        except Exception:  # noqa: BLE001 - fields may change after they were judged
-            return ShieldReason.MALFORMED
+        """Return the stage that a proposal means now, or why it means none."""
+        reason = self._judge_age(now_s - waiting.stamp_s)
+        if reason is not None:
+            return reason
+        if isinstance(waiting.choice, int):
+            return waiting.choice if legal[waiting.choice] else ShieldReason.MASKED
+        scored = [
+            (score, -n)
+            for n, (score, is_legal) in enumerate(zip(waiting.choice, legal, strict=True))
+            if is_legal
+        ]
+        return -max(scored)[1] if scored else ShieldReason.MASKED
 
     def _fallback(
         self, clock_s: float, stage: int, legal: Sequence[bool], reason: ShieldReason
     ) -> ShieldDecision:
-        wanted = self.program.stage_at(clock_s)
+        # without a coordination clock the program runs on its own, as a controller's does
+        wanted = self.program.stage_at(self._now_s if math.isnan(clock_s) else clock_s)
         if not legal[wanted]:
             wanted = stage  # a bound or a running interval comes first; the sequencer sees to it
         return ShieldDecision(applied_stage=wanted, reason=reason, is_fallback=True)
