@@ -11,15 +11,18 @@ from saferl_ros.sumo.network import Lane, Network
 Points = npt.NDArray[np.float64]
 
 SAMPLE_M = 0.5  # distance between the points of a way that are looked at
+HALF_WIDTH_M = 1.25  # of the widest vehicle allowed on roads, 2.5 m (Directive 96/53/EC)
 
 
 def conflict_ways_m(network: Network, plan: SignalPlan) -> list[list[float]]:
     """
     Return, for each pair of foes, the way of the first until it has left the second's.
 
-    From the stop line, along its own lanes on the junction, to the far edge of the other's lane or
-    crosswalk: the ``W`` of the ITE's red clearance, which is measured along the vehicle's path. A
-    pair whose paths do not come near each other on the drawn lanes counts with the whole way.
+    From the stop line, along its own lanes on the junction, until even a wide vehicle is beyond
+    the far edge of the other's lane or crosswalk: the ``W`` of the ITE's red clearance, which is
+    measured along the vehicle's path. Where both leave by the same lane, to where their paths
+    join: from there on one follows the other. A pair whose paths do not come near each other on
+    the drawn lanes counts with the whole way.
 
     :param plan: links and foes.
     :returns: ``ways_m[i][j]`` [m], shape ``(n_links, n_links)``; zero where they are no foes.
@@ -30,7 +33,14 @@ def conflict_ways_m(network: Network, plan: SignalPlan) -> list[list[float]]:
     paths = {link: _points(lanes) for link, lanes in ways.items() if lanes}
     return [
         [
-            _conflict_way_m(paths, ways, i, j, plan.links[i].crossing_m)
+            _conflict_way_m(
+                paths,
+                ways,
+                i,
+                j,
+                plan.links[i].crossing_m,
+                is_merge=plan.links[i].to_lane == plan.links[j].to_lane,
+            )
             if plan.foes[i][j]
             else 0.0
             for j in range(plan.n_links)
@@ -45,16 +55,25 @@ def _points(lanes: list[Lane]) -> Points:
 
 
 def _conflict_way_m(
-    paths: dict[int, Points], ways: dict[int, list[Lane]], i: int, j: int, whole_m: float
+    paths: dict[int, Points],
+    ways: dict[int, list[Lane]],
+    i: int,
+    j: int,
+    whole_m: float,
+    *,
+    is_merge: bool = False,
 ) -> float:
     if i not in paths or j not in paths:
         return whole_m
     at_m, samples = _sampled(paths[i])
-    reach_m = (ways[i][0].width_m + ways[j][0].width_m) / 2
-    near = np.flatnonzero(_distances_m(samples, paths[j]) < reach_m)
-    if len(near) == 0:
+    is_near = _distances_m(samples, paths[j]) < ways[j][0].width_m / 2 + HALF_WIDTH_M
+    if not is_near.any():
         return whole_m
-    return min(whole_m, float(at_m[near[-1]]) + SAMPLE_M)
+    last = int(np.flatnonzero(is_near)[-1])
+    if is_merge and last == len(is_near) - 1:
+        apart = np.flatnonzero(~is_near)
+        last = int(apart[-1]) if len(apart) else 0  # the paths join right after it
+    return min(whole_m, float(at_m[last]) + SAMPLE_M)
 
 
 def _sampled(path: Points) -> tuple[Points, Points]:

@@ -30,10 +30,10 @@ def lane(name: str, *points: tuple[float, float], width_m: float = 3.2) -> Lane:
     )
 
 
-def way_m(ours: Lane, theirs: Lane, whole_m: float = 20.0) -> float:
+def way_m(ours: Lane, theirs: Lane, whole_m: float = 20.0, *, is_merge: bool = False) -> float:
     ways = {0: [ours], 1: [theirs]}
     paths = {n: np.array(lanes[0].shape) for n, lanes in ways.items()}
-    return _conflict_way_m(paths, ways, 0, 1, whole_m)
+    return _conflict_way_m(paths, ways, 0, 1, whole_m, is_merge=is_merge)
 
 
 EASTWARD = lane('e', (0.0, 0.0), (20.0, 0.0))
@@ -41,14 +41,21 @@ EASTWARD = lane('e', (0.0, 0.0), (20.0, 0.0))
 
 def test_a_path_is_clear_at_the_far_edge_of_the_lane_that_it_crosses():
     northward = lane('n', (10.0, -10.0), (10.0, 10.0))
-    assert way_m(EASTWARD, northward) == pytest.approx(10 + 3.2, abs=0.51)
+    assert way_m(EASTWARD, northward) == pytest.approx(10 + 1.6 + 1.25, abs=0.51)
     wide = lane('n', (10.0, -10.0), (10.0, 10.0), width_m=5.2)
-    assert way_m(EASTWARD, wide) == pytest.approx(10 + 4.2, abs=0.51)
+    assert way_m(EASTWARD, wide) == pytest.approx(10 + 2.6 + 1.25, abs=0.51)
 
 
-def test_paths_that_merge_conflict_to_their_end():
-    merging = lane('m', (10.0, -10.0), (12.0, -1.0), (20.0, 0.0))
+def test_paths_that_leave_by_the_same_lane_conflict_until_they_join():
+    merging = lane('m', (12.0, -10.0), (12.0, -1.0), (20.0, 0.0))
+    joined_at_m = 12 - (2.85**2 - 1) ** 0.5
+    assert way_m(EASTWARD, merging, is_merge=True) == pytest.approx(joined_at_m, abs=0.51)
     assert way_m(EASTWARD, merging) == pytest.approx(20.0, abs=0.51)
+
+
+def test_a_path_along_the_neighbouring_lane_is_no_conflict():
+    crossing_then_beside = lane('b', (10.0, -10.0), (10.0, 3.2), (20.0, 3.2))
+    assert way_m(EASTWARD, crossing_then_beside) == pytest.approx(10 + 2.85, abs=0.51)
 
 
 def test_foes_whose_lanes_stay_apart_count_with_the_whole_way():
