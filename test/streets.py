@@ -12,13 +12,13 @@ import random
 import numpy as np
 import numpy.typing as npt
 
-from saferl_ros.control import Decision, Moment
+from saferl_ros.control import Decision, Moment, Shielded
 from saferl_ros.control.rollout import drive
 from saferl_ros.env.junction import Junction, JunctionSimulation
 from saferl_ros.env.street import StreetSimulation
-from saferl_ros.observation import SignalView
+from saferl_ros.observation import ObservationSpec, SignalView
 from saferl_ros.scenario import load_scenario
-from saferl_ros.shield import Proposal, ShieldDecision, ShieldReason
+from saferl_ros.shield import Proposal, Shield, ShieldDecision, ShieldReason
 from saferl_ros.signals import card_of, ConflictMonitor
 
 FAILURES = ('NaN', 'wrong shape', 'exception', '10 s late', 'silence')
@@ -200,50 +200,88 @@ def play_guarded(failure: str) -> tuple[list[Second], list[float]]:
     return seconds, guard.fed_at_s
 
 
-def wishes(signal: SignalView) -> list[float]:
-    """Return the scores of a policy that is never content for long."""
-    return [
-        since_s if stage != signal.stage else 20.0 - signal.green_elapsed_s
-        for stage, since_s in enumerate(signal.since_served_s)
-    ]
+@dataclass
+class Hourly(CountingGuard):
+    """Alarmed for a minute of every hour, by what it is fed in it."""
+
+    def update(self, observation: object, now_s: float) -> bool:
+        self.is_alarmed = 300 <= now_s % 3600 < 360
+        return super().update(observation, now_s)
 
 
-def lamps_in_the_street(n_seconds: int) -> list[str]:
+@dataclass
+class Erring:
+    """
+    Scores by the waits it sees; none of them is a number while it fails.
+
+    :param fails_s: from when until when.
+    """
+
+    fails_s: tuple[float, float]
+    spec: ObservationSpec
+
+    def answer(self, observation: npt.NDArray[np.float32], now_s: float) -> list[float]:
+        names = [feature.name for feature in self.spec.features()]
+        stages = range(self.spec.n_stages)
+        waits = [float(observation[names.index(f'stage_{n}_since_served')]) for n in stages]
+        shows = [observation[names.index(f'stage_{n}_shows')] for n in stages]
+        waits[shows.index(1.0)] = 0.43 - float(observation[names.index('green_elapsed')])
+        if self.fails_s[0] <= now_s < self.fails_s[1]:
+            waits[0] = math.nan
+        return waits
+
+
+HORIZON_S = 900
+REARMED_AT_S = 720.0  # somebody does, whatever has latched
+
+
+def lamps_in_the_street(fails_s: tuple[float, float]) -> list[str]:
     """Let a policy drive a cabinet in the street."""
-    street: StreetSimulation
-    numbers = count()
+    junction = Junction.derive(load_scenario('crossing', horizon_s=HORIZON_S))
+    erring, numbers = Erring(fails_s, junction.spec), count()
 
-    def policy(_: object, signal: SignalView) -> Proposal:
+    def policy(observation: npt.NDArray[np.float32], _: SignalView) -> Proposal:
         return Proposal(
-            junction_id=street.junction.plan.junction_id,
+            junction_id=junction.plan.junction_id,
             sequence=next(numbers),
             stamp_s=street.now_s,
-            scores=wishes(signal),
+            scores=erring.answer(observation, street.now_s),
         )
 
-    scenario = load_scenario('crossing', horizon_s=n_seconds)
-    street = StreetSimulation(Junction.derive(scenario), policy)
+    street = StreetSimulation(junction, policy, guard=Hourly())
     street.start()
     lamps = []
     while not street.is_over:
+        if street.now_s == REARMED_AT_S:
+            street.shield.rearm()
         lamps.append(street.tick().lamps)
-    assert not street.shield.counts, street.shield.counts
     street.close()
     return lamps
 
 
-def lamps_in_the_loop_that_is_judged(n_seconds: int) -> list[str]:
+def lamps_in_the_loop_that_is_judged(fails_s: tuple[float, float]) -> list[str]:
     """Let the same policy drive the semi-Markov loop of learning and evaluation."""
+    junction = Junction.derive(load_scenario('crossing', horizon_s=HORIZON_S))
+    erring, guard = Erring(fails_s, junction.spec), Hourly()
+    simulation = JunctionSimulation(junction)
 
-    class Wishful:
+    class Scorer:
+        def scores(self, observation: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            return np.array(erring.answer(observation, simulation.now_s), np.float32)
+
+    shielded = Shielded(Scorer(), Shield(junction.plan, guard=guard), guard)
+
+    class Rearmed:
         def decide(self, moment: Moment) -> Decision:
-            scores = np.where(moment.signal.legal, wishes(moment.signal), -np.inf)
-            return Decision(stage=int(np.argmax(scores)))
+            if moment.now_s >= REARMED_AT_S and not self.is_rearmed:
+                self.is_rearmed = True
+                shielded.shield.rearm()
+            return shielded.decide(moment)
 
-    scenario = load_scenario('crossing', horizon_s=n_seconds)
-    simulation = JunctionSimulation(Junction.derive(scenario))
+        is_rearmed = False
+
     simulation.start()
-    drive(simulation, Wishful())
+    drive(simulation, Rearmed())
     simulation.close()
     return simulation.lamp_log
 

@@ -24,7 +24,6 @@ class Moment:
     signal: SignalView
     observe: Callable[[], npt.NDArray[np.float32]]  # shape (spec.size,)
     lane_veh: Callable[[str, bool], int]  # (lane, halting only)
-    now_s: float = 0.0  # simulated time, the master clock of all signals
     now_s: float = 0.0  # simulated time
 
 

@@ -37,7 +37,7 @@ class Shielded:
     ) -> None:
         self.shield = shield
         self.n_decisions = 0  # that fell due for the policy
-        self.n_fallback = 0  # of them, those that the program made
+        self.n_fallbacks = 0  # of them, those that the program made
         self.n_policy_errors = 0
         self.policy_error: Exception | None = None  # the last one
         self._scorer = scorer
@@ -45,7 +45,8 @@ class Shielded:
         self._decision_s = decision_s
         self._n_proposals = 0
         self._stage: int | None = None  # that showed at the last decision that fell due
-        self._due_s = 0.0  # when the next one falls due while it is kept
+        self._asked_s = 0.0  # when anything was last decided
+        self._due_s = 0.0  # from when on the policy is to be asked again while it is kept
 
     @property
     def refusals(self) -> Counter[ShieldReason]:
@@ -55,13 +56,14 @@ class Shielded:
     @property
     def fallback_share(self) -> float:
         """Share of the policy's decisions that the fixed-time program made."""
-        return self.n_fallback / self.n_decisions if self.n_decisions else 0.0
+        return self.n_fallbacks / self.n_decisions if self.n_decisions else 0.0
 
     def decide(self, moment: Moment) -> Decision:
         """Return what the shield makes of the policy's choice."""
         signal, now_s, shield = moment.signal, moment.now_s, self.shield
         if signal.stage != self._stage:
-            shield.withdraw(now_s)  # a bound has made the decision that was open
+            # a bound has made the decision that was open, in the second after it was asked about
+            shield.withdraw(min(now_s, self._asked_s + FALLBACK_HOLD_S))
         is_open = shield.is_waiting
         is_new = not is_open and (signal.stage != self._stage or now_s >= self._due_s - 1e-6)
         if is_new or is_open:
@@ -71,8 +73,10 @@ class Shielded:
         )
         if (is_new or is_open) and not shield.is_waiting:
             self.n_decisions += 1
-            self.n_fallback += decision.is_fallback
-            self._stage, self._due_s = signal.stage, now_s + self._decision_s
+            self.n_fallbacks += decision.is_fallback
+            self._stage = signal.stage
+            self._due_s = now_s + self._decision_s if decision.is_fallback else now_s
+        self._asked_s = now_s
         is_policys = decision.reason is ShieldReason.POLICY
         return Decision(
             stage=decision.applied_stage, hold_s=None if is_policys else FALLBACK_HOLD_S

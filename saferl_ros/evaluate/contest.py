@@ -102,9 +102,13 @@ def play(match: Match) -> EpisodeResult:
             simulation, vetoes=vetoes, n_decisions=n_decisions, keep_trace=match.keep_trace
         )
         if isinstance(controller, Shielded):
-            refused = controller.shield.counts.total()
-            share = controller.n_fallbacks / max(1, controller.n_decisions)
-            result = replace(result, shield_vetoes=vetoes + refused, fallback_share=share)
+            if controller.policy_error is not None:
+                raise controller.policy_error  # the shield can live with it; a score cannot
+            result = replace(
+                result,
+                shield_vetoes=vetoes + controller.refusals.total(),
+                fallback_share=controller.fallback_share,
+            )
         return result
     finally:
         simulation.close()

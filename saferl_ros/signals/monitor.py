@@ -143,7 +143,7 @@ class ConflictMonitor:
             self._set_long_green(lamps)
         if lamps != self._last:
             self._read(lamps)
-        if calls is not None and not is_held:
+        if calls is not None and not is_held and len(lamps) == len(calls) == self._card.n_links:
             self._note_calls(lamps, calls)
         self._last, self._last_calls = lamps, calls
         if self._tick >= self._long_green_at:

@@ -249,6 +249,8 @@ class StageSequencer:
             return RequestVerdict.MALFORMED
         if not is_bounded:
             return RequestVerdict.OUT_OF_RANGE
+        if wanted in self._omitted:
+            return RequestVerdict.OMITTED
         self._preempted_for, self._requested = wanted, None
         self._preempted_until = self._now + self._ticks(timeout_s)
         self._restart_red_bound()
@@ -264,8 +266,9 @@ class StageSequencer:
         """
         Take these stages out of service, and no others; an empty collection puts all back.
 
-        :returns: ``OUT_OF_RANGE`` if one does not exist or none would be left, ``MALFORMED`` if
-            it is no collection of integers, else ``ACCEPTED``. Never raises.
+        :returns: ``OUT_OF_RANGE`` if one does not exist or none would be left, ``PREEMPTED`` if an
+            emergency vehicle holds one of them, ``MALFORMED`` if it is no collection of integers,
+            else ``ACCEPTED``. Never raises.
         """
         try:
             omitted = frozenset(as_index(stage) for stage in stages)
@@ -274,6 +277,8 @@ class StageSequencer:
         everyone = frozenset(range(self.plan.n_stages))
         if not omitted < everyone:
             return RequestVerdict.OUT_OF_RANGE
+        if self._preempted_for in omitted:
+            return RequestVerdict.PREEMPTED
         if omitted != self._omitted:
             self._omitted = omitted
             self._use_cover()

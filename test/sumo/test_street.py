@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from streets import (
@@ -68,7 +69,7 @@ def test_a_failing_policy_is_replaced_by_the_program_until_somebody_rearms(
     falls_back = first(without, LATCHES[failure])
     assert falls_back <= due + DECISION_S
     late = [s for s in without[due + 2 * DECISION_S :] if s.decision]
-    assert len(late) > 40
+    assert len(late) > 30
     for second in late:
         assert second.decision.applied_stage == program.stage_at(second.clock_s)
         assert second.decision.is_fallback
@@ -97,9 +98,10 @@ def test_proposals_that_are_ten_seconds_late_are_refused_as_stale(interval):
     assert failed('10 s late', interval).counts[ShieldReason.STALE] > 5
 
 
-def test_the_street_shows_the_very_lamps_of_the_loop_that_policies_are_judged_in():
-    ((_, street),) = run_isolated(lamps_in_the_street, [900], jobs=1)
-    ((_, loop),) = run_isolated(lamps_in_the_loop_that_is_judged, [900], jobs=1)
+@pytest.mark.parametrize('fails_s', [(0.0, 0.0), (500.0, 503.0), (500.0, 800.0)])
+def test_the_street_shows_the_very_lamps_of_the_loop_that_policies_are_judged_in(fails_s):
+    ((_, street),) = run_isolated(lamps_in_the_street, [fails_s], jobs=1)
+    ((_, loop),) = run_isolated(lamps_in_the_loop_that_is_judged, [fails_s], jobs=1)
     assert len(set(street)) > 10
     assert street == loop
 
@@ -113,11 +115,11 @@ def test_the_same_failure_gives_the_same_run():
 def test_the_guard_is_fed_once_a_decision_whoever_makes_it(failure):
     ((_, (seconds, fed_at_s)),) = run_isolated(play_guarded, [failure], jobs=1)
     stage_at = {second.clock_s: second.stage for second in seconds}
-    for before_s, now_s in zip(fed_at_s, fed_at_s[1:], strict=False):
+    for before_s, now_s in pairwise(fed_at_s):
         is_changed = stage_at[before_s] != stage_at[now_s - 1.0]
         assert now_s - before_s >= DECISION_S or is_changed
     assert len(fed_at_s) > 20
-    assert max(b - a for a, b in zip(fed_at_s, fed_at_s[1:], strict=False)) < 30
+    assert max(b - a for a, b in pairwise(fed_at_s)) < 30
 
 
 def test_while_the_guard_is_alarmed_the_program_has_the_junction_and_then_the_policy(program):

@@ -124,9 +124,10 @@ def test_the_first_green_owes_nothing_to_a_past_that_nobody_saw():
     assert read(('rrrr', 1), ('rrrG', 5)) == []
 
 
+@pytest.mark.parametrize('calls', [None, [True] * 4])
 @pytest.mark.parametrize('lamps', ['GGg', 'GGgrr', '', 'GG?r', 'GGYr'])
-def test_lamps_that_are_no_lamps_are_a_red_failure(lamps):
-    faults = read(('GGgr', 5), (lamps, 3))
+def test_lamps_that_are_no_lamps_are_a_red_failure(lamps, calls):
+    faults = read(('GGgr', 5), (lamps, 3), calls=calls)
     assert [(f.rule, f.sim_time_s) for f in faults] == [('red_failure', 5.0)]
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 import math
 
 import pytest
-from small import CROSS_STREET, crossing, LAGGING_LEFT, matrix, NORTH, STRAIGHTS, WEST
+from small import CROSS_STREET, crossing, LAGGING_LEFT, LEFT, matrix, NORTH, STRAIGHTS, WEST
 
 from saferl_ros.errors import SignalPlanError
 from saferl_ros.signals import Link, RequestVerdict, SignalPlan, Stage, StageSequencer
@@ -186,6 +186,26 @@ def test_times_since_a_change_and_since_service_are_counted_through_quiet_second
     assert (sequencer.since_change_s, sequencer.since_served_s(CROSS_STREET)) == (25.0, 0.0)
 
 
+def test_a_turn_on_red_goes_on_through_a_change_only_if_the_next_stage_allows_it_too():
+    plan = crossing(
+        stages=tuple(
+            Stage(lamps=lamps, min_green_s=5.0, max_green_s=60.0)
+            for lamps in ('GGsr', 'rGsr', 'rrrG')
+        ),
+        also_clears=((LAGGING_LEFT, STRAIGHTS, (LEFT,)),),
+    )
+    assert plan.clearance_lamps(STRAIGHTS, LAGGING_LEFT, 'y') == 'yGsr'
+    assert plan.clearance_lamps(STRAIGHTS, CROSS_STREET, 'y') == 'yyrr'
+    assert plan.clearance_lamps(LAGGING_LEFT, STRAIGHTS, 'y') == 'rGrr'  # as the own program does
+
+
+def test_traffic_that_goes_straight_on_is_never_permissive_beside_its_foe():
+    lamps = ('GGgr', 'rGGr', 'grrG')
+    stages = tuple(Stage(lamps=text, min_green_s=5.0, max_green_s=60.0) for text in lamps)
+    with pytest.raises(SignalPlanError, match='stage 2 shows green to links 0 and 3'):
+        crossing(stages=stages, yields=matrix(4, [(LEFT, NORTH), (NORTH, WEST)]))
+
+
 # --- requests
 
 
@@ -324,6 +344,7 @@ def test_a_preemption_for_the_running_stage_keeps_it_beyond_its_maximum_green():
     sequencer = started()
     sequencer.preempt(STRAIGHTS, 300.0)
     assert advance(sequencer, 300, EVERYBODY) == [('GGgr', 300)]
+    assert sequencer.green_elapsed_s == 305.0
     assert sequencer.is_preempted
     assert advance(sequencer, 1, EVERYBODY) == [(FULL_YELLOW, 1)]
 
@@ -549,3 +570,12 @@ def test_a_fork_and_its_origin_do_not_touch_each_other():
     assert origin.state() == control.state()
     assert origin.since_served_s(CROSS_STREET) == control.since_served_s(CROSS_STREET) == 50.0
     assert advance(origin, 300, calling(WEST)) == advance(control, 300, calling(WEST))
+
+
+def test_an_emergency_vehicle_and_an_operator_do_not_override_each_other():
+    sequencer = StageSequencer(crossing())
+    assert sequencer.omit([1]).value == 'accepted'
+    assert sequencer.preempt(1, 30.0).value == 'omitted'
+    assert sequencer.preempt(2, 30.0).value == 'accepted'
+    assert sequencer.omit([2]).value == 'preempted'
+    assert sequencer.omitted_stages == {1}
