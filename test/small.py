@@ -230,7 +230,7 @@ def run_saferl(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
         cwd=cwd,
         env={**os.environ, **(env or {})},
     )
