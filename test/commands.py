@@ -9,7 +9,7 @@ import sys
 
 
 def saferl(
-    *arguments: object, cwd: Path | None = None, timeout_s: float = 120, **environment: str
+    *arguments: object, cwd: Path | None = None, timeout_s: float = 600, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run ``saferl`` and return what it printed."""
     return subprocess.run(
