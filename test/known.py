@@ -80,6 +80,7 @@ def record(n_episodes: int = 20, n_steps: int = 200) -> tuple[Record, int]:
         for t in range(1, n_steps + 1):
             elapsed[t] = elapsed[t - 1] + 5 if stage[t] == stage[t - 1] else 5
         observations[:, 2] = elapsed / 60
+        observations[:, [names.index(f'stage_{n}_is_legal') for n in range(2)]] = 1.0
         right = actions == waiting[:-1]
         episodes.append(
             Episode(

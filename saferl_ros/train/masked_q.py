@@ -23,7 +23,8 @@ def q_function_factory(n_quantiles: int, columns: Sequence[int]) -> Any:
 
     Stock d3rlpy takes the best of all actions as the value of the next state, and pushes all of
     them down in its conservative term; an action that the automaton refuses has never been tried,
-    so its value is a guess. Here the mask, which the observation holds, is part of the network.
+    so its value is a guess. Here the mask, which the observation holds, is part of the network. An
+    observation in which nothing is legal does not say what is, and masks nothing.
 
     :param n_quantiles: zero for expected returns, else the number of quantiles of the return.
     :param columns: from ``legal_columns``; empty for no mask.
@@ -50,6 +51,7 @@ def q_function_factory(n_quantiles: int, columns: Sequence[int]) -> Any:
             def forward(x: Any) -> Any:
                 output = inner(x)
                 is_legal = x[:, places] > 0.5
+                is_legal = is_legal | ~is_legal.any(dim=1, keepdim=True)
                 return output._replace(
                     q_value=torch.where(is_legal, output.q_value, ILLEGAL_VALUE)
                 )

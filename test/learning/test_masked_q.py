@@ -80,6 +80,8 @@ def test_predictions_show_the_mask_and_the_columns_are_those_of_the_spec():
     seen = np.array([[0.5, 1.0, 0.0]], dtype=np.float32)
     assert algorithm.predict(seen).tolist() == [0]
     assert algorithm.predict_value(seen, np.array([1]))[0] == ILLEGAL_VALUE
+    silent = np.array([[0.5, 0.0, 0.0]], dtype=np.float32)  # says nothing of what is legal
+    assert algorithm.predict_value(silent, np.array([1]))[0] == TEMPTING
     spec = crossing_spec()
     names = [spec.features()[n].name for n in legal_columns(spec)]
     assert names == [f'stage_{stage}_is_legal' for stage in range(3)]
