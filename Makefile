@@ -9,7 +9,7 @@ JOBS ?= $(shell nproc)
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install demo run test check bench format clean
+.PHONY: help install demo run test check bench fuzz mutants format clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -45,6 +45,12 @@ check: $(STAMP)  ## format, lint, types and the fast tests
 
 bench: $(STAMP)  ## speed, as ratios measured side by side in one run
 	$(BIN)/python benchmarks/environment.py
+
+fuzz: $(STAMP)   ## ten million requests, every lamp read by the monitor
+	$(BIN)/python benchmarks/fuzz.py --jobs $(JOBS)
+
+mutants: $(STAMP)  ## plant two hundred faults in the safety core, and show what catches each
+	$(BIN)/python benchmarks/mutants.py --jobs $(JOBS)
 
 format: $(STAMP)  ## let ruff format and fix
 	$(BIN)/ruff format .

@@ -41,15 +41,15 @@ TESTS = (  # in this order, up to the first that fails
     'test/unit/test_clearance.py',
     'test/unit/test_shield.py',
     'test/unit/test_cabinet.py',
+    'test/unit/test_detector_watch.py',
+    'test/unit/test_fallback.py',
+    'test/unit/test_planted.py',
     'test/property/test_sequencer.py',
     'test/property/test_events.py',
     'test/property/test_shield.py',
     'test/exhaustive/test_automaton.py',
 )
-SHARED = (
-    *('pyproject.toml', 'test/small.py', 'test/strategies.py'),
-    *('benchmarks/fuzz.py', 'benchmarks/mutants.py', 'benchmarks/planted.py'),
-)
+SCRIPTS = ('benchmarks/fuzz.py', 'benchmarks/mutants.py', 'benchmarks/planted.py')
 NETWORKS = ('cologne1', 'grid4x4', 'arterial4x4', 'crossing', 'corridor')
 FUZZ_REQUESTS = 5_000  # at each plan
 TIMEOUT_S = 120.0  # a child that takes longer hangs
@@ -140,10 +140,10 @@ def fuzz_here(file: str) -> str:
             tally = fuzz.fuzz_signal(plan, seed, FUZZ_REQUESTS)
         except Exception as error:  # noqa: BLE001 - a crash is a find
             return f'exception: {type(error).__name__}: {str(error)[:50]}'
-        if tally.faults:
-            return 'monitor: ' + ', '.join(rule for rule, _ in tally.faults.most_common(2))
         if tally.failures:
             return f'exception: {tally.failures[0][:60]}'
+        if tally.faults:
+            return 'monitor: ' + ', '.join(rule for rule, _ in tally.faults.most_common(2))
         if tally.dead_ends:
             return 'dead end: no stage could keep every bound'
     return ''
@@ -180,8 +180,7 @@ def hunt(folder: Path, file: str, *, with_tests: bool) -> str:
         raise RuntimeError(f'the fuzz itself failed:\n{child.stderr}')
     if child.stdout.strip() or not with_tests:
         return child.stdout.strip()
-    tests = [name for name in TESTS if (folder / name).exists()]
-    child = run_child(['-m', 'pytest', '-x', '-q', '-p', 'no:cacheprovider', *tests], folder)
+    child = run_child(['-m', 'pytest', '-x', '-q', '-p', 'no:cacheprovider', *TESTS], folder)
     if child is None:
         return 'hang: in the tests'
     if child.returncode == 0:
@@ -199,10 +198,11 @@ def copy_sources(folder: Path) -> None:
         folder / 'saferl_ros',
         ignore=shutil.ignore_patterns('__pycache__'),
     )
-    for name in (*SHARED, *TESTS):
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    vocabulary = [f'test/{path.name}' for path in (ROOT / 'test').glob('*.py')]
+    for name in ('pyproject.toml', *SCRIPTS, *vocabulary, *TESTS):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    (folder / 'sumo_networks').symlink_to(ROOT / 'sumo_networks')
     (folder / 'test/conftest.py').write_text(PROFILE)
     (folder / 'grounds').write_bytes(pickle.dumps(grounds()))
 
@@ -224,7 +224,7 @@ def hunt_all(mutants: list[Mutant], *, jobs: int, with_baseline: bool) -> Iterat
 
         def run(number: int) -> Hunt:
             mutant, folder = mutants[number], Path(place) / str(number)
-            shutil.copytree(sound, folder)
+            shutil.copytree(sound, folder, symlinks=True)
             (folder / 'saferl_ros' / mutant.file).write_text(sources[mutant.name])
             start = time.monotonic()
             killer = hunt(folder, mutant.file, with_tests=True)
@@ -250,10 +250,12 @@ def main() -> int:
     mutants = [mutant for mutant in MUTANTS if mutant.name in wanted]
     if unknown := {*wanted, *EXPLAINED} - {mutant.name for mutant in MUTANTS}:
         parser.error(f'no such mutant: {", ".join(sorted(unknown))}')
+    if options.quick:
+        for mutant in MUTANTS:
+            mutated(mutant)  # all of them must still have their place in the source
     start = time.monotonic()
     hunts = []
-    is_partial = options.quick or options.only
-    for done in hunt_all(mutants, jobs=options.jobs, with_baseline=not is_partial):
+    for done in hunt_all(mutants, jobs=options.jobs, with_baseline=not options.quick):
         print(f'{done.name:<52}{done.seconds:>5.1f} s  {done.killer or "SURVIVED"}', flush=True)
         hunts.append(done)
     kinds = Counter(done.kind for done in hunts if done.killer)

@@ -42,7 +42,7 @@ MUTANTS = [
         (
             'walk clearance one tick short',
             'end += self._ticks(duration_s)\n',
-            "end += self._ticks(duration_s) - ('y' not in lamps and bool(set('Gg') & set(lamps)))\n",
+            "end += self._ticks(duration_s) - bool(set('Gg') & set(lamps) and 'y' not in lamps)\n",
         ),
         (
             'clearance rounded down to ticks',
@@ -241,8 +241,8 @@ MUTANTS = [
         ),
         (
             'bound on keeping computed once only',
-            'self._last_lamps, self._last_calls = lamps, calls\n            self._keep_until = None\n',
-            'self._last_lamps, self._last_calls = lamps, calls\n',
+            'lamps, calls\n            self._keep_until = None\n',
+            'lamps, calls\n',
         ),
         (
             'infeasible stage forced',
@@ -331,13 +331,13 @@ MUTANTS = [
         ),
         (
             'every stage always legal',
-            'legal = [self._is_feasible(stage) for stage in range(self.plan.n_stages)]\n        if',
-            'legal = [True] * self.plan.n_stages\n        if',
+            'legal = [self._is_feasible(stage) for stage in range(self.plan.n_stages)]\n',
+            'legal = [True] * self.plan.n_stages\n',
         ),
         (
             'every stage legal within the minimum green',
-            'return [stage == self.stage for stage in range(self.plan.n_stages)]\n        if self._leg',
-            'return [True for stage in range(self.plan.n_stages)]\n        if self._leg',
+            'return [stage == self.stage for stage in range(self.plan.n_stages)]',
+            'return [True] * self.plan.n_stages',
         ),
         (
             'legal stages of an earlier tick',
@@ -398,9 +398,8 @@ MUTANTS = [
         ),
         (
             'quiet green is not service',
-            'if not self.is_clearing:\n                self._last_green_at[self.stage] = self._now\n'
-            '            return self._last_lamps',
-            'return self._last_lamps',
+            '                self._last_green_at[self.stage] = self._now\n            return',
+            '                pass\n            return',
         ),
         # --- preemption
         (
@@ -495,8 +494,8 @@ MUTANTS = [
         # --- omitted stages
         (
             'omitted stage may be requested',
-            'if stage in self._omitted:\n            return False\n        if stage == self.stage:',
-            'if stage == self.stage:',
+            'if stage in self._omitted:\n            return False\n',
+            'if False:\n            return False\n',
         ),
         (
             'omitted stage kept while it shows',
@@ -524,6 +523,16 @@ MUTANTS = [
             's for s in range(self.plan.n_stages) if s != self.stage and s not in self._omitted\n',
             's for s in range(self.plan.n_stages) if s != self.stage\n',
         ),
+        (
+            'emergency vehicle sent into a stage out of service',
+            'if wanted in self._omitted:\n            return RequestVerdict.OMITTED\n',
+            'if False:\n            return RequestVerdict.OMITTED\n',
+        ),
+        (
+            'stage taken from an emergency vehicle',
+            'if self._preempted_for in omitted:',
+            'if False:',
+        ),
         # --- restart
         (
             'restart without all-red',
@@ -538,8 +547,8 @@ MUTANTS = [
         ),
         (
             'restart into a running preemption',
-            'self._in_interval = 0\n        self._preempted_for, self._preempted_until = None, _FAR\n',
-            'self._in_interval = 0\n',
+            'self._preempted_for, self._preempted_until = None, _FAR\n        self._restart',
+            'self._restart',
         ),
         # --- copies
         ('fork shares the calls', 'twin._called_at = self._called_at.copy()', 'pass'),
@@ -608,8 +617,8 @@ MUTANTS = [
         ('all-red left out', "                (self.all_red_s[a][b], 'r'),\n", ''),
         (
             'all-red before yellow',
-            "                (self.yellow_s[a][b], 'y'),\n                (self.all_red_s[a][b], 'r'),\n",
-            "                (self.all_red_s[a][b], 'r'),\n                (self.yellow_s[a][b], 'y'),\n",
+            "(self.yellow_s[a][b], 'y'),\n                (self.all_red_s[a][b], 'r'),\n",
+            "(self.all_red_s[a][b], 'r'),\n                (self.yellow_s[a][b], 'y'),\n",
         ),
         (
             'all-red one second short, in the plan',
@@ -691,11 +700,12 @@ MUTANTS = [
     ),
     *group(
         'shield/shield.py',
+        # --- what is refused
         ('stale proposal accepted', 'if age_s > self._limits.max_age_s:', 'if False:'),
         (
             'proposal grown stale while it waited obeyed',
-            'if now_s - proposal.stamp_s > self._limits.max_age_s:',
-            'if False:',
+            'reason = self._judge_age(now_s - waiting.stamp_s)',
+            'reason = None',
         ),
         (
             'proposal from the future accepted',
@@ -705,7 +715,7 @@ MUTANTS = [
         ('proposal without a time accepted', 'if not math.isfinite(age_s):', 'if False:'),
         (
             'proposal for another junction accepted',
-            'if proposal.junction_id != self._plan.junction_id:',
+            'if proposal.junction_id != self.plan.junction_id:',
             'if False:',
         ),
         (
@@ -715,46 +725,66 @@ MUTANTS = [
         ),
         (
             'scores that are no numbers accepted',
-            'if not all(math.isfinite(score) for score in proposal.scores):',
+            'if not all(math.isfinite(score) for score in scores):',
             'if False:',
         ),
+        ('too few scores accepted', 'if len(scores) != n_stages:', 'if len(scores) > n_stages:'),
+        ('too many scores accepted', 'if len(scores) != n_stages:', 'if len(scores) < n_stages:'),
         (
-            'too few scores accepted',
-            'if len(proposal.scores) != self._plan.n_stages:',
-            'if len(proposal.scores) > self._plan.n_stages:',
+            'negative stage accepted from a policy',
+            'return stage if 0 <= stage < n_stages else',
+            'return stage if stage < n_stages else',
         ),
         (
-            'proposed stage out of range accepted',
-            'if not 0 <= as_index(proposal.stage) < self._plan.n_stages:',
-            'if not as_index(proposal.stage) < self._plan.n_stages:',
+            'stage beyond the last accepted from a policy',
+            'return stage if 0 <= stage < n_stages else',
+            'return stage if 0 <= stage <= n_stages else',
         ),
         ('flood not dammed', 'return self._n_in_second > self._limits.max_per_s', 'return False'),
+        (
+            'flood counted for ever',
+            'self._second, self._n_in_second = now_s, 0',
+            'self._second = now_s',
+        ),
         (
             'hostile proposal raises',
             'except Exception:  # noqa: BLE001 - a field may do anything when looked at',
             'except TypeError:  # noqa: BLE001 - a field may do anything when looked at',
         ),
         (
-            'hostile field raises at the decision',
-            'except Exception:  # noqa: BLE001 - fields may change after they were judged',
-            'except TypeError:  # noqa: BLE001 - fields may change after they were judged',
+            'refused proposal takes the place of a good one',
+            'self._last_refusal = judged\n',
+            'self._last_refusal, self._pending = judged, None\n',
         ),
         (
-            'refused proposal kept',
-            'if reason is ShieldReason.POLICY and isinstance(proposal, Proposal):',
-            'if isinstance(proposal, Proposal):',
+            'refused proposal uses up its number',
+            'choice = self._judge_choice(proposal)\n',
+            'self._last_sequence, choice = sequence, self._judge_choice(proposal)\n',
         ),
+        # --- what is asked
         (
             'proposal obeyed again and again',
-            'proposal, self._pending = self._pending, None\n',
-            'proposal = self._pending\n',
+            'waiting, self._pending = self._pending, None\n',
+            'waiting = self._pending\n',
         ),
         (
             'masked stage passed on',
-            'return wanted if legal[wanted] else ShieldReason.MASKED',
-            'return wanted',
+            'return waiting.choice if legal[waiting.choice] else ShieldReason.MASKED',
+            'return waiting.choice',
         ),
-        ('masked scores count', '                    if is_legal\n', ''),
+        ('masked scores count', '            if is_legal\n', ''),
+        ('worst score chosen', 'return -max(scored)[1] if', 'return -min(scored)[1] if'),
+        (
+            'masked stage asked by the fallback',
+            'if not legal[wanted]:\n            wanted = stage',
+            'if False:\n            wanted = stage',
+        ),
+        (
+            'fallback by the wrong clock',
+            'self.program.stage_at(self._now_s if math.isnan(clock_s) else clock_s)',
+            'self.program.stage_at(self._now_s)',
+        ),
+        # --- the latch
         (
             'fallback not latched',
             'self.latch(self._last_refusal or ShieldReason.SILENT)\n            return None\n',
@@ -762,8 +792,14 @@ MUTANTS = [
         ),
         (
             'fallback left by a good proposal',
-            'self._pending = proposal\n        else:',
-            'self._pending, self.latched_by = proposal, None\n        else:',
+            'self._pending = judged\n',
+            'self._pending, self.latched_by = judged, None\n',
+        ),
+        (
+            'fallback left with the end of an alarm',
+            'self._was_alarmed = is_alarmed\n',
+            'if self._was_alarmed and not is_alarmed:\n            self.rearm()\n'
+            '        self._was_alarmed = is_alarmed\n',
         ),
         (
             'patience without end',
@@ -771,39 +807,54 @@ MUTANTS = [
             'if False:',
         ),
         (
+            'patience one question too long',
+            'if self._unanswered_s >= self._limits.patience_s - 1e-9:',
+            'if self._unanswered_s > self._limits.patience_s:',
+        ),
+        (
             'patience counted anew with every question',
-            'self._unanswered_s += now_s - self._asked_at_s',
-            'self._unanswered_s = now_s - self._asked_at_s',
+            'self._unanswered_s += open_s if open_s > 0 else 0.0',
+            'self._unanswered_s = open_s if open_s > 0 else 0.0',
+        ),
+        (
+            'patience counted while nobody is asked',
+            'self._asked_at_s = None\n\n    def _is_unlike',
+            'pass\n\n    def _is_unlike',
         ),
         (
             'alarm of the guard ignored',
-            'if self.latched_by is None and self._guard is not None and self._guard.is_alarmed:',
+            'if self.latched_by is None and self._is_unlike_the_record():',
             'if False:',
         ),
         (
-            'guard hands over what it kept',
+            'guard that fails trusted',
+            'is_alarmed = True\n',
+            'is_alarmed = False\n',
+        ),
+        (
+            'alarm keeps a proposal for later',
             'self._forget_question()\n            return self._fallback',
             'return self._fallback',
         ),
         (
             'clock that stands still trusted',
-            'if not now_s > self._now_s:  # NaN too',
-            'if not now_s >= self._now_s:  # NaN too',
+            'not now_s > self._now_s:  # NaN too',
+            'not now_s >= self._now_s:  # NaN too',
         ),
         (
             'clock that is no number trusted',
-            'if not now_s > self._now_s:  # NaN too',
-            'if now_s <= self._now_s:  # NaN too',
-        ),
-        (
-            'masked stage from the fallback',
-            'if not legal[wanted]:\n            wanted = stage',
-            'if False:\n            wanted = stage',
+            'not now_s > self._now_s:  # NaN too',
+            'now_s <= self._now_s:  # NaN too',
         ),
         (
             'latch keeps a waiting proposal',
-            'self.counts[reason] += 1\n        self._forget_question()\n',
-            'self.counts[reason] += 1\n',
+            'self.latched_by = reason\n        self._forget_question()\n',
+            'self.latched_by = reason\n',
+        ),
+        (
+            'first reason of a latch overwritten',
+            'if self.latched_by is None:\n            self.latched_by = reason',
+            'if True:\n            self.latched_by = reason',
         ),
         (
             're-armed with a proposal from before',
@@ -813,12 +864,13 @@ MUTANTS = [
     ),
     *group(
         'shield/cabinet.py',
+        # --- monitor and flash
         (
             'faulty lamps shown, flash a tick later',
-            'decision, lamps = self._run(now_s, clock_s, presence)\n'
+            'decision, lamps = self._run(now_s, clock_s, calls)\n'
             '                if not self.monitor.is_latched:\n',
             'was_latched = self.monitor.is_latched\n'
-            '                decision, lamps = self._run(now_s, clock_s, presence)\n'
+            '                decision, lamps = self._run(now_s, clock_s, calls)\n'
             '                if not was_latched:\n',
         ),
         ('monitor not listened to', 'if not self.monitor.is_latched:\n', 'if True:\n'),
@@ -839,6 +891,11 @@ MUTANTS = [
             'is_held = True',
         ),
         (
+            'monitor not told that somebody holds',
+            'is_held = sequencer.is_preempted or bool(sequencer.omitted_stages)',
+            'is_held = False',
+        ),
+        (
             'monitor not told of restarted waits',
             'if sequencer.red_bound_epoch != self._epoch:',
             'if False:',
@@ -855,18 +912,24 @@ MUTANTS = [
         ),
         (
             'policy still armed after flash',
-            '            self.shield.latch(ShieldReason.MONITOR)\n',
-            '',
+            'self.mode = CabinetMode.FLASH\n            self.shield.latch(ShieldReason.MONITOR)\n',
+            'self.mode = CabinetMode.FLASH\n',
         ),
         ('dark instead of flash', "FLASH_LAMP = 'o'", "FLASH_LAMP = 'O'"),
+        # --- the way back
         (
             'reset without start-up red',
-            '            self.sequencer.restart(self.shield.program.first_stage)\n',
-            '',
+            'self.sequencer.restart(next(stage for stage in stages if stage not in omitted))',
+            'pass',
         ),
         (
-            'reset with another stage than the first',
-            'self.sequencer.restart(self.shield.program.first_stage)',
+            'reset with a stage that is out of service',
+            'self.sequencer.restart(next(stage for stage in stages if stage not in omitted))',
+            'self.sequencer.restart(stages[0])',
+        ),
+        (
+            'reset with the stage that showed last',
+            'self.sequencer.restart(next(stage for stage in stages if stage not in omitted))',
             'self.sequencer.restart(self.sequencer.stage)',
         ),
         (
@@ -876,29 +939,110 @@ MUTANTS = [
         ),
         (
             'reset re-arms the policy',
-            'self.failure = None\n            self.sequencer.restart',
-            'self.failure = None\n            self.shield.rearm()\n            self.sequencer.restart',
+            'self.failure = None\n            stages',
+            'self.failure = None\n            self.shield.rearm()\n            stages',
+        ),
+        (
+            'reset trusts whoever re-armed during flash',
+            'if not self.shield.is_latched:',
+            'if False:',
         ),
         (
             'reset restarts a running junction',
-            'if self.mode is CabinetMode.FLASH:\n            self.monitor.reset()',
-            'if True:\n            self.monitor.reset()',
+            'if self.mode is CabinetMode.FLASH:\n            if',
+            'if True:\n            if',
         ),
         (
+            'reset stays in flash',
+            '            self.mode = CabinetMode.RUNNING\n',
+            '',
+        ),
+        # --- the loop
+        (
             'policy asked while an emergency vehicle has the junction',
+            'and not self.sequencer.is_preempted\n',
+            '',
+        ),
+        (
+            'shield asked while an emergency vehicle has the junction',
             'if sequencer.is_decision_due and not sequencer.is_preempted:',
             'if sequencer.is_decision_due:',
         ),
-        ('policy asked every tick', 'and self._kept_ticks >= self._decision_ticks\n', ''),
+        (
+            'policy asked every tick',
+            'and self._kept_ticks >= self._decision_ticks\n',
+            '',
+        ),
+        (
+            'broken detector flashes the junction',
+            'except Exception:  # noqa: BLE001 - a broken detector is no reason to flash',
+            'except KeyError:  # noqa: BLE001 - a broken detector is no reason to flash',
+        ),
+        (
+            'nobody called where the detectors are broken',
+            'return there if len(there) == n_links else (True,) * n_links',
+            'return there if len(there) == n_links else (False,) * n_links',
+        ),
         (
             'stuck detectors believed',
-            'calls = tuple(presence) if self.watch is None else self.watch.update(presence, now_s)',
-            'calls = tuple(presence)',
+            'there = self.watch.update(there, now_s)',
+            'self.watch.update(there, now_s)',
+        ),
+        ('shield of another plan accepted', 'if shield.plan != plan:', 'if False:'),
+    ),
+    *group(
+        'shield/detector_watch.py',
+        (
+            'movement with a stuck detector not called',
+            'bool(is_there) or link in self.faults or not',
+            'bool(is_there) or not',
+        ),
+        (
+            'movement without a detector not called',
+            'or link in self.faults or not self._has_detector[link]\n',
+            'or link in self.faults\n',
+        ),
+        ('detectors never judged', 'if now_s - since_s > longest_s:', 'if False:'),
+        (
+            'stuck detector trusted when the clock goes back',
+            'self._changed_at_s[link] = now_s\n                continue',
+            'self._changed_at_s[link] = now_s\n                self.faults.pop(link, None)\n'
+            '                continue',
+        ),
+    ),
+    *group(
+        'shield/fallback.py',
+        (
+            'program without its offset',
+            '(read_clock(clock_s) - self._offset_s) % self.cycle_s',
+            'read_clock(clock_s) % self.cycle_s',
+        ),
+        (
+            'program without its clearances',
+            'end_s += plan.intergreen_s(part.stage_index, following)',
+            'end_s += 0',
+        ),
+        (
+            'program with greens below their minimum',
+            'end_s += max(part.green_s, plan.stages[part.stage_index].min_green_s)',
+            'end_s += part.green_s',
         ),
     ),
 ]
 
-EXPLAINED = {  # mutants that change nothing anybody can see
+EXPLAINED = {  # mutants that change nothing anybody can see, and why
+    'covered links not told from others': (
+        'an omitted stage is refused before its deadlines are looked at, and the cover of the '
+        'others holds every link that one of them serves'
+    ),
+    'omitted stage forced': (
+        'an omitted stage is never legal, and what is forced is legal as long as there is no dead '
+        'end; that there is none is walked exhaustively'
+    ),
+    'policy asked while an emergency vehicle has the junction': (
+        'then the only legal stage is that of the emergency vehicle, and where only one stage is '
+        'legal the policy is not asked anyway'
+    ),
 }
 QUICK = (  # a few of every kind, for the test suite
     'no clearance between stages',
