@@ -143,7 +143,7 @@ def fuzz_here(file: str) -> str:
         if tally.failures:
             return f'exception: {tally.failures[0][:60]}'
         if tally.faults:
-            return 'monitor: ' + ', '.join(rule for rule, _ in tally.faults.most_common(2))
+            return f'monitor: {", ".join(list(tally.faults)[:2])}'  # in the order of time
         if tally.dead_ends:
             return 'dead end: no stage could keep every bound'
     return ''

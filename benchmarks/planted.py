@@ -876,24 +876,24 @@ MUTANTS = [
         ('monitor not listened to', 'if not self.monitor.is_latched:\n', 'if True:\n'),
         (
             'monitor reads the lamps of the tick before',
-            'self.monitor.step(lamps, calls, is_held=is_held)',
+            'self.monitor.step(lamps, calls, is_held=sequencer.is_held)',
             "lamps, self._seen = getattr(self, '_seen', lamps), lamps\n"
-            '        self.monitor.step(lamps, calls, is_held=is_held)',
+            '        self.monitor.step(lamps, calls, is_held=sequencer.is_held)',
         ),
         (
             'monitor not told of calls',
-            'self.monitor.step(lamps, calls, is_held=is_held)',
-            'self.monitor.step(lamps, None, is_held=is_held)',
+            'self.monitor.step(lamps, calls, is_held=sequencer.is_held)',
+            'self.monitor.step(lamps, None, is_held=sequencer.is_held)',
         ),
         (
             'monitor told that somebody always holds',
-            'is_held = sequencer.is_preempted or bool(sequencer.omitted_stages)',
-            'is_held = True',
+            'is_held=sequencer.is_held',
+            'is_held=True',
         ),
         (
             'monitor not told that somebody holds',
-            'is_held = sequencer.is_preempted or bool(sequencer.omitted_stages)',
-            'is_held = False',
+            'is_held=sequencer.is_held',
+            'is_held=False',
         ),
         (
             'monitor not told of restarted waits',

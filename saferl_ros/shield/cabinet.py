@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
+import operator
 
 from saferl_ros.errors import SignalPlanError
 from saferl_ros.shield.decision import ShieldDecision, ShieldReason
@@ -158,8 +159,9 @@ class Cabinet:
         if sequencer.red_bound_epoch != self._epoch:
             self._epoch = sequencer.red_bound_epoch
             self.monitor.restart_red(sequencer.max_red_s)
-        is_held = sequencer.is_preempted or bool(sequencer.omitted_stages)
-        self.monitor.step(lamps, calls, is_held=is_held)
+        if sequencer.omitted_stages:  # nobody is promised a green that no stage in service gives
+            calls = tuple(map(operator.and_, calls, sequencer.served_links))
+        self.monitor.step(lamps, calls, is_held=sequencer.is_held)
 
     def preempt(self, stage: object, timeout_s: float) -> RequestVerdict:
         """Give the junction to an emergency vehicle; see ``StageSequencer.preempt``."""

@@ -129,6 +129,7 @@ class ConflictMonitor:
         :param is_held: an emergency vehicle or the operator holds the junction: long greens and
             long reds are meant.
         """
+        calls = None if calls is None else tuple(calls)  # the caller may reuse what it gave
         if (
             lamps == self._last
             and calls == self._last_calls
@@ -148,7 +149,7 @@ class ConflictMonitor:
         self._last, self._last_calls = lamps, calls
         if self._tick >= self._long_green_at:
             self._check_long_green(lamps)
-        if self._tick > self._red_deadline:
+        if calls is not None and self._tick > self._red_deadline:
             self._check_long_red()
         self._alarm_at = min(self._long_green_at, self._red_deadline + 1)
         self._tick += 1
@@ -276,7 +277,7 @@ class ConflictMonitor:
                     continue
                 called = called_at[link] = self._tick
             earliest = min(earliest, called)
-        self._red_deadline = earliest + int(self._max_red_s / self._step_s)
+        self._red_deadline = earliest + math.floor(self._max_red_s / self._step_s + 1e-9)
 
     def _check_long_red(self) -> None:
         for link, called in enumerate(self._called_at):
@@ -285,4 +286,6 @@ class ConflictMonitor:
                 if waited_s > self._max_red_s + 1e-9:
                     self._latch('long_red', (link,), waited_s, self._max_red_s)
                     self._called_at[link] = None  # one fault a wait
-        self._red_deadline = _NEVER
+        waiting = (called for called in self._called_at if called is not None)
+        first = min(waiting, default=_NEVER)
+        self._red_deadline = first + math.floor(self._max_red_s / self._step_s + 1e-9)

@@ -45,7 +45,7 @@ class StageSequencer:
 
     **Preemption and omitted stages.** An emergency vehicle's stage comes as soon as every running
     minimum and clearance is complete, and holds until it is released or times out. An omitted
-    stage is never shown. Both change who can be served when, so the waits of max red start anew
+    stage is never begun. Both change who can be served when, so the waits of max red start anew
     with them (``red_bound_epoch`` counts how often); ``max_red_s`` is what holds now.
 
     :param plan: what the junction may show.
@@ -101,6 +101,7 @@ class StageSequencer:
         self._omitted: frozenset[int] = frozenset()
         self._preempted_for: int | None = None
         self._preempted_until = _FAR
+        self._is_starting_up = False
         self._use_cover()
         self._last_lamps = ''
         self._last_calls: Sequence[bool] | None = None
@@ -166,6 +167,16 @@ class StageSequencer:
     def is_decision_due(self) -> bool:
         """Whether the minimum green is over, so that a request can change something."""
         return not self.is_clearing and self._in_interval >= self._min_green[self.stage]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether one stage shows as long as somebody wants: preempted, or the only one left."""
+        return self.is_preempted or self._is_only_stage
+
+    @property
+    def served_links(self) -> Sequence[bool]:
+        """Which links some stage in service gives green, shape ``(n_links,)``."""
+        return self._is_covered
 
     @property
     def is_preempted(self) -> bool:
@@ -295,7 +306,10 @@ class StageSequencer:
         """
         if not 0 <= stage < self.plan.n_stages:
             raise SignalPlanError(f'stage {stage} to restart with does not exist')
+        if stage in self._omitted:
+            stage = min(set(range(self.plan.n_stages)) - self._omitted)
         self.stage = self.previous_stage = stage
+        self._is_starting_up = True
         self._change = ((self._ticks(START_UP_RED_S), 'r' * self.plan.n_links),)
         self.is_clearing, self.is_forced = True, False
         self._in_interval = 0
@@ -316,6 +330,7 @@ class StageSequencer:
             call is kept until the link sees green. Without calls, every red link counts as called.
         :returns: lamp string in SUMO's letters, shape ``(n_links,)``.
         """
+        calls = None if calls is None else tuple(calls)  # the caller may reuse what it gave
         if self._now < self._quiet_until and calls == self._last_calls:
             self._now += 1
             self._in_interval += 1
@@ -329,6 +344,9 @@ class StageSequencer:
         if self.is_clearing and (not self._change or self._in_interval >= self._change[-1][0]):
             self.is_clearing = False
             self._in_interval = 0
+            if self._is_starting_up:  # nobody could be served in that red
+                self._is_starting_up = False
+                self._restart_red_bound()
         lamps = self._lamps_now()
         self._in_interval += 1
         self._now += 1
@@ -468,6 +486,7 @@ class StageSequencer:
             self._change if self.is_clearing else None,
             *(self._omitted, self._preempted_for),
             self._preempted_until - self._now if self.is_preempted else None,
+            self._is_starting_up,
             tuple(
                 None if at is None else self._now - at if is_covered else -1
                 for at, is_covered in zip(self._called_at, self._is_covered, strict=True)

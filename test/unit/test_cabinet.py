@@ -519,3 +519,14 @@ def test_a_monitor_of_its_own_agrees_with_the_cabinets():
         monitor.step(lamps)
     assert monitor.counts == road.cabinet.monitor.counts == {}
     assert len({tick.lamps for tick in road.ticks}) > 6
+
+
+def test_the_way_back_from_flash_leads_to_no_second_flash_however_tight_the_bound():
+    plan = crossing(max_red_s=crossing().round_s())
+    cabinet = Cabinet(plan, Shield(plan))
+    cabinet.monitor.step('GrrG')  # latched
+    everybody = (True,) * plan.n_links
+    assert cabinet.tick(0.0, 0.0, everybody).mode is CabinetMode.FLASH
+    cabinet.reset()
+    modes = {cabinet.tick(float(t), float(t), everybody).mode for t in range(1, 400)}
+    assert modes == {CabinetMode.RUNNING}

@@ -276,3 +276,32 @@ def test_a_fault_stays_latched_until_it_is_reset():
     monitor.step('rrrG')  # nobody knows what showed before
     assert not monitor.is_latched
     assert monitor.counts['conflicting_greens'] == 1
+
+
+def test_each_of_two_waits_is_a_fault_whatever_the_step():
+    plan = crossing(max_red_s=60.3)
+    monitor = ConflictMonitor(card_of(plan), step_s=0.1)
+    for tick in range(1000):
+        monitor.step('rGrr', [True, False, False, tick >= 300])
+    assert [(f.rule, f.links) for f in monitor.faults if f.rule == 'long_red'] == [
+        ('long_red', (NORTH,)),
+        ('long_red', (WEST,)),
+    ]
+
+
+def test_a_caller_may_reuse_the_list_of_calls_that_it_gave():
+    monitor = ConflictMonitor(card_of(crossing()))
+    calls = [False] * 4
+    monitor.step('rrrr', calls)
+    calls[WEST] = True
+    for _ in range(300):
+        monitor.step('rrrr', calls)
+    assert monitor.counts == {'long_red': 1}
+
+
+def test_without_calls_no_red_is_judged_though_somebody_called_before():
+    monitor = ConflictMonitor(card_of(crossing()))
+    monitor.step('rrrr', [True] * 4)
+    for _ in range(500):
+        monitor.step('rrrr')
+    assert monitor.n_faults == 0

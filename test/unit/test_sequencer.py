@@ -543,7 +543,8 @@ def test_a_restart_starts_the_waits_anew():
     advance(sequencer, 80, calling(WEST))
     sequencer.restart()
     assert sequencer.red_bound_epoch == 1
-    assert advance(sequencer, 101, calling(WEST))[-1] == (CROSS_GREEN, 1)
+    assert advance(sequencer, 107, calling(WEST))[-1] == (CROSS_GREEN, 1)
+    assert sequencer.red_bound_epoch == 2  # nobody could be served in the first red
 
 
 @pytest.mark.parametrize('stage', [-1, 3])
