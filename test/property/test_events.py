@@ -189,6 +189,9 @@ def test_a_restart_at_any_moment_begins_with_red_for_everybody(scene, stage, at)
             play_event(sequencer, event)
         sequencer.step(calls)
     sequencer.restart(stage)
+    assert sequencer.stage not in sequencer.omitted_stages
+    assert sequencer.stage == stage or stage in sequencer.omitted_stages
+    stage = sequencer.stage
     shown = [sequencer.step() for _ in range(int(START_UP_RED_S + plan.stages[stage].min_green_s))]
     n_red = int(START_UP_RED_S)
     assert set(shown[:n_red]) == {'r' * plan.n_links}
