@@ -535,6 +535,11 @@ MUTANTS = [
         ),
         # --- restart
         (
+            'restart with a stage that is out of service',
+            'if stage in self._omitted:\n            stage = min(',
+            'if False:\n            stage = min(',
+        ),
+        (
             'restart without all-red',
             'self.is_clearing, self.is_forced = True, False',
             'self.is_clearing, self.is_forced = False, False',
@@ -919,17 +924,12 @@ MUTANTS = [
         # --- the way back
         (
             'reset without start-up red',
-            'self.sequencer.restart(next(stage for stage in stages if stage not in omitted))',
+            'self.sequencer.restart(self.shield.program.first_stage)',
             'pass',
         ),
         (
-            'reset with a stage that is out of service',
-            'self.sequencer.restart(next(stage for stage in stages if stage not in omitted))',
-            'self.sequencer.restart(stages[0])',
-        ),
-        (
             'reset with the stage that showed last',
-            'self.sequencer.restart(next(stage for stage in stages if stage not in omitted))',
+            'self.sequencer.restart(self.shield.program.first_stage)',
             'self.sequencer.restart(self.sequencer.stage)',
         ),
         (
@@ -939,8 +939,8 @@ MUTANTS = [
         ),
         (
             'reset re-arms the policy',
-            'self.failure = None\n            stages',
-            'self.failure = None\n            self.shield.rearm()\n            stages',
+            'self.failure = None\n            self.sequencer.restart',
+            'self.failure = None\n            self.shield.rearm()\n            self.sequencer.restart',
         ),
         (
             'reset trusts whoever re-armed during flash',

@@ -187,9 +187,7 @@ class Cabinet:
                 self.shield.latch(ShieldReason.MONITOR)
             self.monitor.reset()
             self.failure = None
-            stages = (self.shield.program.first_stage, *range(self.sequencer.plan.n_stages))
-            omitted = self.sequencer.omitted_stages
-            self.sequencer.restart(next(stage for stage in stages if stage not in omitted))
+            self.sequencer.restart(self.shield.program.first_stage)
             self._epoch = self.sequencer.red_bound_epoch
             self.monitor.restart_red(self.sequencer.max_red_s)
             self.mode = CabinetMode.RUNNING

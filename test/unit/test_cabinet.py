@@ -530,3 +530,16 @@ def test_the_way_back_from_flash_leads_to_no_second_flash_however_tight_the_boun
     cabinet.reset()
     modes = {cabinet.tick(float(t), float(t), everybody).mode for t in range(1, 400)}
     assert modes == {CabinetMode.RUNNING}
+
+
+def test_the_way_back_from_flash_begins_with_the_programs_first_stage_whatever_showed_last():
+    plan = crossing()
+    cabinet = Cabinet(plan, Shield(plan))
+    cabinet.sequencer.preempt(CROSS_STREET, 300.0)
+    for second in range(60):
+        cabinet.tick(float(second), float(second), (False,) * plan.n_links)
+    assert cabinet.sequencer.stage == CROSS_STREET
+    cabinet.monitor.step('GrrG')  # latched
+    cabinet.tick(60.0, 60.0, (False,) * plan.n_links)
+    cabinet.reset()
+    assert cabinet.sequencer.stage == cabinet.shield.program.first_stage == STRAIGHTS
