@@ -940,7 +940,8 @@ MUTANTS = [
         (
             'reset re-arms the policy',
             'self.failure = None\n            self.sequencer.restart',
-            'self.failure = None\n            self.shield.rearm()\n            self.sequencer.restart',
+            'self.failure = None\n            self.shield.rearm()\n'
+            '            self.sequencer.restart',
         ),
         (
             'reset trusts whoever re-armed during flash',
