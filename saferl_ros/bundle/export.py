@@ -44,7 +44,7 @@ def export_bundle(
     :raises BundleError: if the exported network differs from torch's by more than 1e-4.
     """
     torch = load_torch()
-    module = scorer_module(training.algorithm).cpu()
+    module = scorer_module(training.algorithm, *training.others).cpu()
     partial = folder.with_name(folder.name + '.writing')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

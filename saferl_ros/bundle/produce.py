@@ -15,7 +15,7 @@ from saferl_ros.dataset.io import read_record
 from saferl_ros.errors import BundleError
 from saferl_ros.isolation import run_isolated
 from saferl_ros.train.config import TrainConfig
-from saferl_ros.train.learner import train_algorithm
+from saferl_ros.train.ensemble import n_members, train_ensemble
 from saferl_ros.train.library import load_torch
 
 POLL_S = 0.5
@@ -101,7 +101,8 @@ def train_all(
 
 
 def _steps(task: TrainTask) -> int:
-    return task.config.bc.steps if task.algorithm == 'bc' else task.config.cql.steps
+    steps = task.config.bc.steps if task.algorithm == 'bc' else task.config.cql.steps
+    return steps * n_members(task.config, task.algorithm)
 
 
 def _is_done(task: TrainTask) -> bool:
@@ -150,7 +151,7 @@ def run_training(task: TrainTask) -> None:
     def note(done: int, total: int) -> None:
         (task.log_dir / 'progress').write_text(str(done), encoding='utf-8')
 
-    training = train_algorithm(
+    training = train_ensemble(
         record,
         task.algorithm,
         task.config,

@@ -76,19 +76,21 @@ def create_fqe(algorithm: Any, config: TrainConfig, *, n_features: int, n_stages
     return fqe
 
 
-def scorer_module(algorithm: Any) -> Any:
+def scorer_module(algorithm: Any, *others: Any) -> Any:
     """
     Return a ``torch.nn.Module``: observations ``(B, n_features)`` → scores ``(B, n_stages)``.
 
     Scores are Q-values, or log-probabilities for behaviour cloning: not the best action, so that
     the best *legal* stage can be taken from them.
+
+    :param others: members of the same ensemble; the mean of all values is returned.
     """
     torch = load_torch()
 
     class QScores(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self, q_functions: Any) -> None:
             super().__init__()
-            self.q_functions = q_functions
+            self.q_functions = torch.nn.ModuleList(q_functions)
 
         def forward(self, observation: Any) -> Any:
             values = [q_function(observation).q_value for q_function in self.q_functions]
@@ -106,4 +108,4 @@ def scorer_module(algorithm: Any) -> Any:
     d3rlpy = load_d3rlpy()
     if isinstance(algorithm, d3rlpy.algos.DiscreteBC):
         return PolicyScores(algorithm.impl.modules.imitator).eval()
-    return QScores(algorithm.impl.q_function).eval()
+    return QScores([q for member in (algorithm, *others) for q in member.impl.q_function]).eval()

@@ -18,6 +18,7 @@ class QLearningConfig(BaseModel):
     hidden_units: tuple[int, ...] = (128, 128)
     layer_norm: bool = False
     mask_illegal: bool = True  # never bootstrap from a stage that the automaton would refuse
+    ensemble: int = Field(default=3, ge=1, le=20)  # networks trained apart; their mean decides
     n_critics: int = Field(default=1, ge=1)  # their mean decides, their minimum is the target
     n_quantiles: int = Field(default=32, ge=0)  # above zero: a distribution of returns
     learning_rate: float = Field(default=2e-4, gt=0)

@@ -37,6 +37,7 @@ class Training:
     scale: float  # reward scale
     n_transitions: int
     log: list[dict[str, float]] = field(default_factory=list)
+    others: list[Any] = field(default_factory=list)  # that decide together with ``algorithm``
 
 
 def train_algorithm(
@@ -184,8 +185,6 @@ def _resume(
     algorithm.load_model(str(model))
     model.unlink()
     algorithm.set_grad_step(saved['step'])
-    if average is not None:
-        average.load(saved['average'])
     if average is not None:
         average.load(saved['average'])
     with (log_dir / 'training.csv').open(newline='', encoding='utf-8') as file:

@@ -11,6 +11,7 @@ import pytest
 from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, TrainConfig
+from saferl_ros.train.ensemble import train_ensemble
 from saferl_ros.train.learner import train_algorithm
 from saferl_ros.train.replay import make_transitions, to_replay_buffer
 
@@ -96,6 +97,35 @@ def test_the_exported_bundle_computes_what_torch_computes(tmp_path, name, n_crit
     states = data.episodes[0].observations
     best = [bundle.decide(state, np.array([True, True])) for state in states]
     np.testing.assert_array_equal(best, training.algorithm.predict(states))
+
+
+def test_an_ensemble_is_exported_as_the_mean_of_its_members(tmp_path):
+    data, _ = record(4, 60)
+    config = CONFIG.model_copy(
+        update={
+            'cql': CONFIG.cql.model_copy(update={'steps': 20, 'ensemble': 3}),
+            'fqe': FqeConfig(steps=0),
+        }
+    )
+    done: list[tuple[int, int]] = []
+    training = train_ensemble(
+        data, 'cql', config, 1, tmp_path / 'log', progress=lambda n, total: done.append((n, total))
+    )
+    export_bundle(training, data, config, tmp_path / 'cql', dataset_sha256='0' * 64)
+    bundle = load_bundle(tmp_path / 'cql')
+    states = data.episodes[0].observations[:50]
+    members = [training.algorithm, *training.others]
+    assert (len(members), done[-1]) == (3, (60, 60))
+    legal = bundle.spec.features()
+    columns = [n for n, feature in enumerate(legal) if feature.name.endswith('_is_legal')]
+    for stage in range(2):
+        values = [m.predict_value(states, np.full(50, stage)) for m in members]
+        assert not np.allclose(values[0], values[1])
+        scores = np.array([bundle.scores(state)[stage] for state in states])
+        is_legal = states[:, columns[stage]] > 0.5
+        np.testing.assert_allclose(
+            scores[is_legal], np.mean(values, axis=0)[is_legal], rtol=1e-4, atol=1e-5
+        )
 
 
 def test_the_replay_buffer_states_the_plans_number_of_actions():
