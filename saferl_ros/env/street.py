@@ -7,19 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from saferl_ros.env.calls import Calls
-from saferl_ros.env.junction import DECISION_S, Junction, view_signal
+from saferl_ros.env.junction import DECISION_S, Junction
+from saferl_ros.env.street_junction import StreetJunction
 from saferl_ros.observation import FeatureVector, SignalView
 from saferl_ros.scenario import DemandVariation
-from saferl_ros.shield import (
-    Cabinet,
-    CabinetTick,
-    DetectorWatch,
-    ObservingAlarm,
-    Shield,
-    ShieldLimits,
-)
-from saferl_ros.sumo.detectors import detector_xml, DetectorReader
+from saferl_ros.shield import CabinetTick, ObservingAlarm, Shield, ShieldLimits
+from saferl_ros.sumo.detectors import detector_xml
 from saferl_ros.sumo.simulation import Simulation, SimulationOptions
 
 # (observation, signal) to a proposal, to None for none, or to anything else, which is refused
@@ -55,36 +48,25 @@ class StreetSimulation:
         guard: ObservingAlarm | None = None,
         decision_s: float = DECISION_S,
     ) -> None:
-        plan, spec, scenario = junction.plan, junction.spec, junction.scenario
+        spec, scenario = junction.spec, junction.scenario
         options = options or SimulationOptions()
         options.additional.setdefault('detectors.add.xml', detector_xml(spec, junction.network))
-        lanes = {lane.lane_id for lane in spec.lanes}
         self.junction = junction
         self.policy = policy
         self.policy_error: Exception | None = None  # the last one
         self.n_policy_errors = 0
-        self.shield = Shield(plan, limits=limits, guard=guard)
-        self.cabinet = Cabinet(
-            plan,
-            self.shield,
-            step_s=scenario.step_s,
-            decision_s=decision_s,
-            watch=DetectorWatch(
-                plan.n_links, has_detector=[link.from_lane in lanes for link in plan.links]
-            ),
-        )
+        self.shield = Shield(junction.plan, limits=limits, guard=guard)
+        self._at = StreetJunction(junction, self.shield, decision_s=decision_s)
+        self.cabinet = self._at.cabinet
         self.simulation = Simulation(scenario, demand, options)
         self.now_s = scenario.begin_s
         self._guard = guard
         self._features = FeatureVector(spec)
-        self._calls = Calls(plan, spec)
-        self._shown = ''
 
     def start(self) -> None:
         """Start SUMO."""
         self.simulation.start()
-        api, junction = self.simulation.api, self.junction
-        self._reader = DetectorReader(api, junction.spec, junction.network)
+        self._at.attach(self.simulation.api)
 
     @property
     def is_over(self) -> bool:
@@ -96,17 +78,15 @@ class StreetSimulation:
         if self.cabinet.is_policy_due:
             self._ask_policy()
         # simulated time is the master clock of all signals
-        shown = self.cabinet.tick(self.now_s, self.now_s, self._calls.now)
-        self._show(shown.lamps)
+        shown = self._at.show(self.now_s, self.now_s)
         self.simulation.api.simulationStep()
         self.now_s += self.junction.scenario.step_s
-        if self._calls.is_open:
-            self._calls.read(self._reader.counters)
+        self._at.look()
         return shown
 
     def _ask_policy(self) -> None:
-        signal = view_signal(self.cabinet.sequencer)
-        observation = self._features(self._reader.read(self.now_s), signal)
+        signal = self._at.signal_view()
+        observation = self._features(self._at.readings(self.now_s), signal)
         if self._guard is not None and not self.shield.is_waiting:  # once a decision
             self._guard.update(observation, self.now_s)
         try:
@@ -117,13 +97,6 @@ class StreetSimulation:
             return
         if proposal is not None:
             self.shield.receive(proposal, self.now_s)
-
-    def _show(self, lamps: str) -> None:
-        if lamps != self._shown:
-            junction_id = self.junction.plan.junction_id
-            self.simulation.api.trafficlight.setRedYellowGreenState(junction_id, lamps)
-            self._shown = lamps
-            self._calls.show(lamps)
 
     def close(self) -> None:
         """End SUMO and remove its files."""

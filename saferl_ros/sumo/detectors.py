@@ -109,27 +109,27 @@ class _Placed:
 def _near(spec: ObservationSpec) -> list[_Placed]:
     return [
         _Placed(
-            f'saferl_near_{n}',
+            f'saferl_near_{lane.lane_id}',  # a lane leads to one junction: names stay apart
             lane.lane_id,
             lane.lane_length_m - lane.length_m,
             lane.lane_length_m,
             lane.length_m > lane.lane_length_m - TOLERANCE_M,
         )
-        for n, lane in enumerate(spec.lanes)
+        for lane in spec.lanes
     ]
 
 
 def _advance(spec: ObservationSpec, network: Network) -> list[_Placed]:
-    spans = [span for approach in spec.approaches for span in approach.spans]
     return [
         _Placed(
-            f'saferl_advance_{n}',
+            f'saferl_advance_{approach.edge_id}_{lane_id}',
             lane_id,
             start_m,
             end_m,
             end_m - start_m > network.lanes[lane_id].length_m - TOLERANCE_M,
         )
-        for n, (lane_id, start_m, end_m) in enumerate(spans)
+        for approach in spec.approaches
+        for lane_id, start_m, end_m in approach.spans
     ]
 
 
@@ -138,7 +138,7 @@ def detector_xml(spec: ObservationSpec, network: Network) -> str:
     placed = [d for d in _near(spec) + _advance(spec, network) if not d.is_whole_lane]
     # the speed threshold is that of a lane's own halting number, so that both kinds count alike
     lines = [
-        f'    <laneAreaDetector id="{d.name}" lane={quoteattr(d.lane_id)} '
+        f'    <laneAreaDetector id={quoteattr(d.name)} lane={quoteattr(d.lane_id)} '
         f'pos="{d.start_m:.2f}" endPos="{d.end_m - 0.01:.2f}" friendlyPos="true" '
         f'speedThreshold="{HALTING_MPS}" timeThreshold="0" period="86400" file="NUL"/>'
         for d in placed
