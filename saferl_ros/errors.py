@@ -11,7 +11,8 @@ The exceptions of this package.
     ├── SignalPlanError       a signal plan that contradicts itself or breaks a rule
     ├── SimulationError       SUMO refused to start or died
     ├── DatasetError          a record that is broken, foreign or too poor
-    └── BundleError           a policy bundle that does not fully match
+    ├── BundleError           a policy bundle that does not fully match
+    └── BagError              a recording that cannot be written or read
 
 Every message names the thing, the value, the allowed range and the next step. The command line
 turns any of them into one line on stderr and exit code 2.
@@ -70,3 +71,7 @@ class DatasetError(SaferlError, ValueError):
 
 class BundleError(SaferlError, ValueError):
     """A policy bundle that does not fully match the junction or its own manifest."""
+
+
+class BagError(SaferlError, ValueError):
+    """A recording of ROS messages that cannot be written or read."""

@@ -19,6 +19,7 @@ from saferl_ros.cli import (
     report,
     run,
     scenarios,
+    sim,
     train,
 )
 from saferl_ros.errors import SaferlError
@@ -38,6 +39,7 @@ _COMMANDS = (
     report,
     run,
     crosscheck,
+    sim,
 )
 
 _EPILOG = """

@@ -153,22 +153,28 @@ SUMO_RL = {
 CATALOGUE = OWN | SUMO_RL
 
 
-def own_nets_dir() -> Path:
+def shared_folder(name: str) -> Path:
     """
-    Return ``sumo_networks``: beside the package in a checkout, below ``share`` once installed.
+    Return a folder of files: beside the package in a checkout, below ``share`` once installed.
 
+    :param name: such as ``sumo_networks`` or ``config``.
     :raises ScenarioError: if it is at neither place.
     """
     here = Path(__file__).resolve()
     prefixes = (Path(sys.prefix), *here.parents)  # a ROS workspace has a prefix of its own
     shares = (prefix / 'share' / 'saferl_ros' for prefix in prefixes)
     for place in (here.parents[2], *shares):
-        if (place / 'sumo_networks').is_dir():
-            return place / 'sumo_networks'
+        if (place / name).is_dir():
+            return place / name
     raise ScenarioError(
-        f"the folder 'sumo_networks' is neither in '{here.parents[2]}' nor in "
+        f"the folder '{name}' is neither in '{here.parents[2]}' nor in "
         f"'{Path(sys.prefix) / 'share' / 'saferl_ros'}'; install the package again"
     )
+
+
+def own_nets_dir() -> Path:
+    """Return ``sumo_networks``."""
+    return shared_folder('sumo_networks')
 
 
 def nets_dir() -> Path:

@@ -36,6 +36,7 @@ class ShieldReason(Enum):
     FROM_THE_FUTURE = 'from the future'  # made later than now
     DUPLICATE = 'duplicate'  # its number is not above the last one
     FLOOD = 'flood'  # more proposals than any policy needs
+    RIVAL = 'rival'  # two programs steer one junction
     MASKED = 'masked'  # the stage is not legal now
     SILENT = 'silent'  # no good proposal in time
     OUT_OF_DISTRIBUTION = 'out of distribution'  # traffic unlike the recorded one

@@ -1,0 +1,97 @@
+"""``saferl sim``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import sys
+
+from saferl_ros.bundle.load import load_bundle
+from saferl_ros.cli.arguments import add_command, not_negative, require, seconds, Subparsers
+from saferl_ros.errors import UsageError
+from saferl_ros.ros.graph import nodes_of
+from saferl_ros.ros.processes import run_nodes
+from saferl_ros.scenario import load_scenario
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        commands,
+        'sim',
+        sim,
+        'run a simulated street with its ROS 2 nodes, without ros2 launch',
+        'saferl sim --scenario cologne1 --bundle runs/demo/cql --mode shadow --record recording',
+    )
+    parser.add_argument(
+        '--scenario', default='cologne1', metavar='SCENARIO', help='built-in name or .sumocfg'
+    )
+    parser.add_argument(
+        '--bundle',
+        action='append',
+        required=True,
+        type=Path,
+        metavar='DIR',
+        help='policy bundle; once per junction',
+    )
+    parser.add_argument(
+        '--mode',
+        choices=('shadow', 'advisory', 'active'),
+        default='shadow',
+        help='shadow and advisory: beside the fixed-time controller; active: in command '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--real-time-factor',
+        type=float,
+        default=1.0,
+        metavar='F',
+        help='simulated over real time; 0: as fast as the nodes answer (default: %(default)s)',
+    )
+    parser.add_argument('--gui', action='store_true', help='show sumo-gui')
+    parser.add_argument(
+        '--record',
+        default='',
+        metavar='DIR',
+        help="folder for the recording (shadow: 'recording')",
+    )
+    parser.add_argument('--seed', type=not_negative, default=0, help='of SUMO and the demand')
+    parser.add_argument('--horizon', type=seconds, metavar='S', help='length of the run [s]')
+    parser.add_argument(
+        '--allow-ungated',
+        action='store_true',
+        help='let a bundle without a passed gate command; diagnostics then warn',
+    )
+
+
+def sim(options: argparse.Namespace) -> int:
+    """Check what can be checked before anything starts, then run the nodes."""
+    require('sim', 'libsumo')
+    require('ros', 'rclpy', 'saferl_msgs')
+    if not 0 <= options.real_time_factor <= 1000:
+        raise UsageError(
+            f'--real-time-factor {options.real_time_factor:g} must lie between 0 and 1000'
+        )
+    scenario = load_scenario(options.scenario)
+    for folder in options.bundle:
+        load_bundle(folder)
+    more: dict[str, object] = {'seed': options.seed}
+    if options.horizon:
+        more['horizon_s'] = options.horizon
+    name = (
+        scenario.name
+        if Path(options.scenario).suffix == ''
+        else str(Path(options.scenario).resolve())
+    )
+    nodes = nodes_of(
+        'simulation' if options.mode == 'active' else 'shadow',
+        scenario=name,
+        bundles=list(map(str, options.bundle)),
+        mode=options.mode,
+        gui=options.gui,
+        real_time_factor=options.real_time_factor,
+        record=options.record,
+        allow_ungated=options.allow_ungated,
+        more=more,
+    )
+    return run_nodes(nodes, lambda line: print(f'saferl sim: {line}', file=sys.stderr))

@@ -1,0 +1,95 @@
+"""The nodes of each use: the one description that launch files and ``saferl sim`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from saferl_ros.errors import UsageError
+from saferl_ros.scenario.catalogue import shared_folder
+
+USES = ('simulation', 'shadow', 'live')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSpec:
+    """One node: which program, and what differs from the parameter file."""
+
+    name: str  # of the node, and of the module that runs it
+    params_file: Path
+    parameters: dict[str, Any] = field(default_factory=dict)
+    ends_all: bool = False  # its orderly end is the end of the run
+
+    @property
+    def module(self) -> str:
+        """What ``python -m`` runs."""
+        return f'saferl_ros.ros.{self.name}'
+
+
+def params_file(use: str) -> Path:
+    """Return the parameter file of a use."""
+    return shared_folder('config') / f'{use}.params.yaml'
+
+
+def nodes_of(
+    use: str,
+    *,
+    scenario: str = '',
+    bundles: Sequence[str] = (),
+    mode: str = '',
+    gui: bool = False,
+    real_time_factor: float | None = None,
+    record: str = '',
+    allow_ungated: bool = False,
+    more: dict[str, Any] | None = None,
+) -> list[NodeSpec]:
+    """
+    Return the nodes of a use; what is left out stays as the parameter file has it.
+
+    ``simulation``
+        the bridge, and the policy that commands it.
+    ``shadow``
+        the bridge, the fixed-time incumbent, the policy beside it, and the recorder.
+    ``live``
+        the policy and the recorder, for a real controller's bridge.
+
+    :param scenario: what the bridge runs; not for ``live``.
+    :param bundles: folders of policy bundles.
+    :param mode: of the policy.
+    :param record: folder for the recording; empty records nothing, but ``shadow`` and ``live``
+        have a folder in their parameter files.
+    :param more: further parameters of the bridge.
+    :raises UsageError: if the use is unknown.
+    """
+    if use not in USES:
+        raise UsageError(f"'{use}' is no use; choose one of {', '.join(USES)}")
+    file = params_file(use)
+    bridge: dict[str, Any] = dict(more or {})
+    if scenario:
+        bridge['scenario'] = scenario
+    if gui:
+        bridge['gui'] = True
+    if real_time_factor is not None:
+        bridge['real_time_factor'] = float(real_time_factor)
+    policy: dict[str, Any] = {'autostart': True}
+    if bundles:
+        policy['bundles'] = [str(Path(bundle).resolve()) for bundle in bundles]
+    if mode:
+        policy['mode'] = mode
+    if allow_ungated:
+        policy['allow_ungated'] = True
+
+    def node(name: str, parameters: dict[str, Any], *, ends_all: bool = False) -> NodeSpec:
+        return NodeSpec(name=name, params_file=file, parameters=parameters, ends_all=ends_all)
+
+    nodes = []
+    if use != 'live':
+        nodes.append(node('sumo_bridge', bridge, ends_all=True))
+    if use == 'shadow':
+        nodes.append(node('fixed_time', {}))
+    nodes.append(node('policy', policy))
+    if use != 'simulation' or record:
+        nodes.append(node('shadow_recorder', {'output': record} if record else {}))
+    return nodes

@@ -1,0 +1,156 @@
+"""Records what a street shows, what was asked of it, and what a shadow would have asked."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from saferl_ros.errors import BagError
+from saferl_ros.ros import diagnostics, names, qos
+from saferl_ros.ros.bag import SegmentWriter
+from saferl_ros.ros.executor import executor_of
+from saferl_ros.ros.parameters import declare, Declared
+from saferl_ros.ros.program import EXIT_OK, run_program, Stopper
+
+PARAMETERS = (
+    Declared(name='output', default='recording', about='folder for the segments of the recording'),
+    Declared(
+        name='max_segment_mb', default=256.0, bounds=(0.01, 100_000.0),
+        about='size from which a new segment is begun [MB]',
+    ),
+    Declared(
+        name='max_segment_s', default=3600.0, bounds=(1.0, 1e6),
+        about='time after which a new segment is begun, by the wall clock [s]',
+    ),
+    Declared(
+        name='flush_s', default=5.0, bounds=(0.1, 600.0),
+        about='at most so much is lost if this node is killed, by the wall clock [s]',
+    ),
+)  # fmt: skip
+
+_LOOK_PERIOD_S = 0.2
+_DIAGNOSTICS = '/diagnostics'
+
+
+class ShadowRecorder(Node):
+    """
+    Writes every topic of every junction, and the diagnostics, as they come.
+
+    Memory is bounded: messages go to the disk as they are, and only what the network holds for us
+    waits. Any other node may die; this one goes on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('shadow_recorder')
+        self._options = declare(self, PARAMETERS)
+        self._folder = Path(self._options['output'])
+        self._listening: dict[str, Any] = {}
+        self._segment: SegmentWriter | None = None
+        self._began_s = self._flushed_s = self._looked_s = -1e9
+        self._n_messages = 0
+        self._said = self.create_publisher(DiagnosticArray, _DIAGNOSTICS, qos.LOG)
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BagError(f"cannot record to '{self._folder}': {error.strerror}") from error
+        numbers = [p.name.rsplit('_', 1)[-1] for p in self._folder.glob('segment_*')]
+        n = max((int(x) for x in numbers if x.isdigit()), default=-1) + 1
+        self._segment = SegmentWriter(self._folder / f'segment_{n:05d}')
+        self._began_s = self._flushed_s = time.monotonic()
+
+    def look_around(self) -> None:
+        """Subscribe to topics that nobody told of yet."""
+        for topic, types in self.get_topic_names_and_types():
+            is_ours = f'/{names.ROOT}/' in topic or topic == _DIAGNOSTICS
+            if is_ours and topic not in self._listening:
+                offered = self.get_publishers_info_by_topic(topic)
+                if offered:
+                    self._listen(topic, types[0], offered[0].qos_profile)
+
+    def _listen(self, topic: str, type_name: str, offered: QoSProfile) -> None:
+        profile = qos.RECORDING
+        if offered.durability == DurabilityPolicy.TRANSIENT_LOCAL:
+            profile = qos.RECORDING_LATCHED
+        self._listening[topic] = self.create_subscription(
+            _message_class(type_name), topic, partial(self.on_message, topic, type_name), profile,
+            raw=True,
+        )  # fmt: skip
+
+    def on_message(self, topic: str, type_name: str, data: bytes) -> None:
+        """Write one message as it came."""
+        assert self._segment is not None
+        self._segment.write(topic, type_name, time.time_ns(), data)
+        self._n_messages += 1
+
+    def _keep_house(self) -> None:
+        """Flush, and begin a new segment when it is time."""
+        now_s, segment = time.monotonic(), self._segment
+        if segment is None:
+            return
+        if now_s - self._looked_s >= _LOOK_PERIOD_S:
+            self._looked_s = now_s
+            self.look_around()
+        is_large = segment.n_bytes >= self._options['max_segment_mb'] * 1e6
+        is_old = now_s - self._began_s >= self._options['max_segment_s']
+        if segment.n_messages and (is_large or is_old):
+            segment.close()
+            self._open()
+            self._relisten()
+        elif now_s - self._flushed_s >= self._options['flush_s']:
+            self._flushed_s = now_s
+            segment.flush()
+            self._say()
+
+    def _relisten(self) -> None:
+        """Hear again what is said only once, so that every segment can be read by itself."""
+        for topic in list(self._listening):
+            if topic.endswith(f'/{names.DESCRIPTION}'):
+                self.destroy_subscription(self._listening.pop(topic))
+
+    def _say(self) -> None:
+        values = {
+            'folder': self._folder,
+            'messages': self._n_messages,
+            'topics': len(self._listening),
+        }
+        line = diagnostics.status('saferl recorder', diagnostics.OK, 'recording', values)
+        self._said.publish(diagnostics.diagnostic_array(self, [line]))
+
+    def run(self, stopper: Stopper) -> int:
+        """Record until asked to stop."""
+        executor = executor_of(self)
+        stopper.on_ask(executor.wake)
+        try:
+            while not stopper.is_asked:
+                executor.spin_once(timeout_sec=_LOOK_PERIOD_S)
+                self._keep_house()
+        finally:
+            if self._segment is not None:
+                self._segment.close()
+        self.get_logger().info(f'{self._n_messages} messages in {self._folder}')
+        return EXIT_OK
+
+
+def _message_class(type_name: str) -> Any:
+    package, kind, name = type_name.split('/')
+    return getattr(import_module(f'{package}.{kind}'), name)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node."""
+    return run_program(ShadowRecorder, 'shadow_recorder', arguments or sys.argv)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
