@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 APT := $(VENV)/.apt
+ROS := $(VENV)/.ros
 JOBS ?= $(shell nproc)
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install demo run test check bench fuzz mutants format clean
+.PHONY: help install ros demo run test check bench fuzz mutants format clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -28,13 +29,22 @@ $(APT):          # a real browser for the report's test
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver > /dev/null; }
 	mkdir -p $(VENV) && touch $@
 
+ros: $(ROS)      ## add ROS 2 from wheels, and build saferl_msgs
+
+$(ROS): $(STAMP) $(wildcard saferl_msgs/*.* saferl_msgs/*/*)
+	command -v cmake > /dev/null && command -v g++ > /dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq cmake g++ > /dev/null; }
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[ros]'
+	$(BIN)/python saferl_msgs/build_from_wheels.py
+	touch $@
+
 demo: $(STAMP)   ## record, train, judge and report on a real junction, in four minutes
 	$(BIN)/saferl run config/demo.yaml --jobs $(JOBS)
 
 run: $(STAMP)    ## the fuller run on cologne1, in half an hour
 	$(BIN)/saferl run config/cologne1.yaml --jobs $(JOBS)
 
-test: $(STAMP) $(APT)  ## every test
+test: $(STAMP) $(APT) $(ROS)  ## every test
 	$(BIN)/python -m pytest test
 
 check: $(STAMP)  ## format, lint, types and the fast tests

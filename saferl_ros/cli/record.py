@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from saferl_ros.bag.to_record import record_from_bag
 from saferl_ros.cli.arguments import (
     add_command,
     add_jobs,
@@ -23,8 +24,9 @@ from saferl_ros.cli.screen import print_json, progress_bar
 from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.control.family import FamilyConfig, PLAN_FAMILIES
 from saferl_ros.dataset.coverage import quality
-from saferl_ros.dataset.io import export_csv, read_record
+from saferl_ros.dataset.io import export_csv, read_record, write_record
 from saferl_ros.env.reward import REWARDS
+from saferl_ros.errors import UsageError
 from saferl_ros.record.recorder import record, RecordConfig
 
 
@@ -37,7 +39,13 @@ def add_parser(commands: Subparsers) -> None:
         'record what safe fixed-time plans do; an interrupted recording goes on when rerun',
         'saferl record cologne1 -o data.h5 --episodes 100 --seed 0 --jobs 2',
     )
-    add_scenario(parser)
+    add_scenario(parser, is_optional=True)
+    parser.add_argument(
+        '--from-bag',
+        type=Path,
+        metavar='BAG',
+        help="make the record from a shadow run's recording instead of a simulation",
+    )
     add_observation(parser)
     parser.add_argument('-o', '--output', type=Path, required=True, metavar='DATA.h5')
     parser.add_argument('--episodes', type=positive, default=100, metavar='N')
@@ -61,6 +69,10 @@ def add_parser(commands: Subparsers) -> None:
 def main(options: argparse.Namespace) -> int:
     """Record, then say what the record is worth."""
     require('sim', 'h5py')
+    if options.from_bag:
+        return _from_bag(options)
+    if options.scenario is None:
+        raise UsageError('name a SCENARIO to simulate, or a recording with --from-bag BAG')
     junction = junction_of(options)
     family = read_yaml(options.family, FamilyConfig) if options.family else FamilyConfig()
     if not options.family:
@@ -72,6 +84,23 @@ def main(options: argparse.Namespace) -> int:
         check_output(path)
     with progress_bar('recording') as progress:
         record(junction, config, options.output, jobs=options.jobs, progress=progress)
+    return _show(options)
+
+
+def _from_bag(options: argparse.Namespace) -> int:
+    """Turn a recorded bag into a record."""
+    if options.scenario is not None:
+        raise UsageError(
+            f"--from-bag takes everything from the bag; leave out '{options.scenario}'"
+        )
+    for path in filter(None, (options.output, options.csv)):
+        check_output(path)
+    write_record(record_from_bag(options.from_bag, junction_id=options.junction), options.output)
+    return _show(options)
+
+
+def _show(options: argparse.Namespace) -> int:
+    """Say what the written record is worth."""
     written = read_record(options.output)
     if options.csv:
         export_csv(written, options.csv)

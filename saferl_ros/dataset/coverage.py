@@ -77,7 +77,7 @@ def quality(record: Record) -> dict[str, Any]:
 
 def price(record: Record) -> dict[str, float] | None:
     """Return the price of the data with its interval, ``None`` without hours of the own plan."""
-    own = {e.demand['seed']: e.metrics['delay_s'] for e in record.own_plan()}
+    own = {e.demand['seed']: e.metrics['delay_s'] for e in record.own_plan() if e.metrics}
     pairs = [
         (e.metrics['delay_s'], own[e.demand['seed']])
         for e in record.behaviour()
@@ -149,7 +149,8 @@ def warnings(report: dict[str, Any], *, max_price: float = 1.05) -> list[str]:
     """Return, in words, what the data cannot support or cost too much."""
     found = []
     if report['price'] is None:
-        found.append('the own plan was not recorded, so the price of the data is unknown')
+        if report['family']['plans'] != 'net':  # the own plan costs nothing more than itself
+            found.append('the own plan was not recorded, so the price of the data is unknown')
     elif report['price']['mean'] > max_price:
         found.append(
             f"the data cost {report['price']['mean']:.2f} of the own plan's delay, above the "

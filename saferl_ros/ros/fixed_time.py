@@ -12,9 +12,9 @@ from rclpy.node import Node
 from std_msgs.msg import String
 
 from saferl_msgs.msg import SignalState, StageRequest
+from saferl_ros.bag.description import JunctionDescription
 from saferl_ros.errors import BundleError
 from saferl_ros.ros import convert, names, qos
-from saferl_ros.ros.description import JunctionDescription
 from saferl_ros.ros.executor import executor_of
 from saferl_ros.ros.parameters import declare, Declared
 from saferl_ros.ros.program import EXIT_OK, run_program, Stopper

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from saferl_ros.bag.cadence import Cadence
 from saferl_ros.observation import DetectorReadings, FeatureVector, ObservationSpec, SignalView
-from saferl_ros.ros.cadence import Cadence
 from saferl_ros.shield import Proposal, Shield, ShieldDecision, ShieldReason
 from saferl_ros.shield.guard import Guard, GuardModel
 from saferl_ros.signals import SignalPlan

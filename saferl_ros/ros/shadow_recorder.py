@@ -13,9 +13,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from saferl_ros.bag.files import SegmentWriter
 from saferl_ros.errors import BagError
 from saferl_ros.ros import diagnostics, names, qos
-from saferl_ros.ros.bag import SegmentWriter
 from saferl_ros.ros.executor import executor_of
 from saferl_ros.ros.parameters import declare, Declared
 from saferl_ros.ros.program import EXIT_OK, run_program, Stopper

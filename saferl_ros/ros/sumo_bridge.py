@@ -17,12 +17,12 @@ from std_msgs.msg import String
 
 from saferl_msgs.msg import DetectorReadings, ShieldDecision, SignalState, StageRequest
 from saferl_msgs.srv import Rearm
+from saferl_ros.bag.cadence import Cadence
+from saferl_ros.bag.description import JunctionDescription
 from saferl_ros.env.junction import DECISION_S, Junction
 from saferl_ros.env.street_junction import StreetJunction
 from saferl_ros.env.street_network import derive_junctions, StreetNetwork
 from saferl_ros.ros import convert, diagnostics, names, qos
-from saferl_ros.ros.cadence import Cadence
-from saferl_ros.ros.description import JunctionDescription
 from saferl_ros.ros.executor import executor_of
 from saferl_ros.ros.lamp_log import LampLog
 from saferl_ros.ros.parameters import declare, Declared
