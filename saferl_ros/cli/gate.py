@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from saferl_ros.bundle.gate_stamp import stamp_gate
 from saferl_ros.cli.arguments import add_command, add_json, Subparsers
 from saferl_ros.cli.screen import print_json
 from saferl_ros.cli.yaml_file import read_yaml
@@ -27,13 +28,22 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument('evaluation', type=Path, metavar='EVAL.json')
     parser.add_argument('--controller', default='cql', help='which one (default: cql)')
     parser.add_argument('--config', type=Path, metavar='YAML', help='the limits')
+    parser.add_argument(
+        '--bundle',
+        type=Path,
+        metavar='DIR',
+        help='write the verdict into this bundle; a node lets it command only if it passed',
+    )
     add_json(parser)
 
 
 def main(options: argparse.Namespace) -> int:
     """Print the verdict; 0 if it passes, 1 if it fails."""
     config = read_yaml(options.config, GateConfig) if options.config else GateConfig()
-    verdict = decide(read_evaluation(options.evaluation), options.controller, config)
+    evaluation = read_evaluation(options.evaluation)
+    verdict = decide(evaluation, options.controller, config)
+    if options.bundle:
+        stamp_gate(options.bundle, verdict, evaluation)
     if options.json:
         print_json(verdict)
     else:

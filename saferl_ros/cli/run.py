@@ -41,6 +41,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run every step that is not done yet."""
+    from saferl_ros.bundle.gate_stamp import stamp_gate
     from saferl_ros.bundle.produce import train_all
     from saferl_ros.report.page import write_report
     from saferl_ros.train.library import check_device
@@ -91,6 +92,7 @@ def main(options: argparse.Namespace) -> int:
         write_json(evaluation, evaluation_file)
     verdict = decide(evaluation, 'cql' if 'cql' in bundles else next(iter(bundles)), config.gate)
     write_json(verdict, folder / 'gate.json')
+    stamp_gate(bundles[verdict['controller']], verdict, evaluation)
     write_report(folder, folder / 'report.html')
     if options.json:
         print_json({'run_dir': str(folder), 'evaluation': evaluation, 'gate': verdict})

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from saferl_ros import __version__
 from saferl_ros.bundle.load import load_bundle
+from saferl_ros.bundle.manifest import POLICY_NAME
 from saferl_ros.control.family import FamilyConfig
 from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
@@ -89,10 +90,11 @@ def evaluate(
     :raises BundleError: if a bundle is damaged or was made for another junction.
     """
     plan, spec = junction.plan, junction.spec
-    for folder in bundles.values():
-        load_bundle(folder).require(
-            plan_fingerprint=plan.fingerprint(), spec_fingerprint=spec.fingerprint()
-        )
+    policies = {}
+    for name, folder in bundles.items():
+        bundle = load_bundle(folder)
+        bundle.require(plan_fingerprint=plan.fingerprint(), spec_fingerprint=spec.fingerprint())
+        policies[name] = bundle.manifest.files[POLICY_NAME]
     tuned, notes = tune_baselines(junction, config.tune, jobs=jobs, progress=tuning_progress)
     contestants = [
         Contestant(name='net_plan'),
@@ -125,6 +127,7 @@ def evaluate(
         'clearance': plan.clearance,
         'config': config.model_dump(mode='json'),
         'demands': [demand.to_json() for demand in demands],
+        'policies': policies,  # name to SHA-256 of what was judged
         'descriptions': {name: describe_name(name) for name in by_name},
         'baselines': notes,
         'controllers': {name: summarise(found) for name, found in by_name.items()},

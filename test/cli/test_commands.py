@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from commands import saferl
 import pytest
+
+from saferl_ros.bundle.load import load_bundle
 
 pytestmark = pytest.mark.sumo
 
@@ -81,6 +84,14 @@ def test_evaluate_and_gate_judge_a_bundle(small_bundles, tmp_path):
     verdict = json.loads(gate.stdout)
     assert gate.returncode == (0 if verdict['passed'] else 1)
     assert {check['name'] for check in verdict['checks']} >= {'longest wait', 'collisions'}
+
+    # the verdict goes into the very bundle that was judged, and into no other
+    bundle = shutil.copytree(small_bundles / 'cql', tmp_path / 'cql')
+    assert saferl('gate', out, '--bundle', bundle).returncode == gate.returncode
+    assert load_bundle(bundle).manifest.gate == verdict
+    refused = saferl('gate', out, '--bundle', small_bundles / 'bc')
+    assert refused.returncode == 2
+    assert 'is not the policy that was judged' in refused.stderr
 
 
 def test_a_bundle_runs_inside_an_unmodified_sumo_rl_environment(small_bundles):
