@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -95,8 +96,8 @@ class _Seat:
         self.junction_id = bundle.manifest.junction_id
         self.readings: DetectorReadings | None = None
         self.state: SignalState | None = None
-        self.arrived_s = -1.0  # when the last state arrived, steady clock
-        self.state_arrived_s = 0.0
+        self.stamp = Time()  # of the last state
+        self.arrived_s = -1.0  # when it arrived, steady clock
         self.problem = 'no state of the junction has arrived'
         self.clock_note = ''
         self.subscriptions: list[Any] = []
@@ -264,8 +265,7 @@ class PolicyNode(SteadyLifecycleNode):
 
     def on_state(self, seat: _Seat, message: SignalState) -> None:
         """Keep the state; decide if its readings are here already."""
-        seat.state, seat.state_arrived_s = message, time.monotonic()
-        seat.arrived_s = seat.state_arrived_s
+        seat.state, seat.stamp, seat.arrived_s = message, message.stamp, time.monotonic()
         self._decide(seat)
 
     def _decide(self, seat: _Seat) -> None:
@@ -294,7 +294,7 @@ class PolicyNode(SteadyLifecycleNode):
         if opinion.failure:
             self.get_logger().error(f"junction '{seat.junction_id}': {opinion.failure}")
         if opinion.scores:
-            latency_s = time.monotonic() - seat.state_arrived_s
+            latency_s = time.monotonic() - seat.arrived_s
             self._sequence += 1
             seat.requests.publish(
                 StageRequest(
@@ -311,7 +311,7 @@ class PolicyNode(SteadyLifecycleNode):
                     latency_s=latency_s,
                 )
             )
-            seat.desk.note_latency(time.monotonic() - seat.state_arrived_s)
+            seat.desk.note_latency(time.monotonic() - seat.arrived_s)
         if seat.decisions is not None:
             seat.decisions.publish(
                 convert.to_decision_message(
@@ -330,7 +330,7 @@ class PolicyNode(SteadyLifecycleNode):
                 age_s = time.monotonic() - seat.arrived_s
             is_passed = has_passed(seat.bundle)
             message = PolicyStatus(
-                stamp=self.get_clock().now().to_msg(),
+                stamp=seat.stamp,
                 junction_id=seat.junction_id,
                 source=self._source,
                 algorithm=seat.bundle.manifest.algorithm,

@@ -22,7 +22,18 @@ HEAVY = (
 LEARNING = ('torch', 'd3rlpy', 'rclpy')
 ORDER = (  # a room may import itself and the rooms before it
     *('errors', 'isolation', 'signals', 'shield', 'observation', 'scenario', 'sumo', 'env'),
-    *('control', 'dataset', 'record', 'bag', 'train', 'bundle', 'evaluate', 'report', 'ros', 'cli'),
+    *(
+        'control',
+        'dataset',
+        'record',
+        'bag',
+        'train',
+        'bundle',
+        'evaluate',
+        'report',
+        'ros',
+        'cli',
+    ),
 )
 GYMNASIUM = ('env/intersection.py', 'env/registration.py', 'dataset/minari_export.py')
 DOORS = {  # library: the files and folders that may import it
