@@ -32,7 +32,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
     junction = Junction.derive(load_scenario('cologne1', horizon_s=HORIZON_S))
     record(junction, RecordConfig(episodes=2), data)
     config = TrainConfig.model_validate(
-        {'cql': {'steps': 50}, 'bc': {'steps': 50}, 'fqe': {'steps': 0}}
+        {'cql': {'steps': 50, 'ensemble': 1}, 'bc': {'steps': 50}, 'fqe': {'steps': 0}}
     )
     bundles = train_all(data, config, folder / 'run')
     return SmallRun(record=data, cql=bundles['cql'], bc=bundles['bc'])

@@ -14,7 +14,14 @@ import numpy as np
 
 from saferl_ros.control import Decision, FamilyConfig, FixedTimeFamily, Moment
 from saferl_ros.dataset.schema import Episode, Record
-from saferl_ros.observation import Approach, LaneDetector, make_spec, ObservationSpec, SignalView
+from saferl_ros.observation import (
+    Approach,
+    DetectorReadings,
+    LaneDetector,
+    make_spec,
+    ObservationSpec,
+    SignalView,
+)
 from saferl_ros.scenario import DemandVariation, Scenario
 from saferl_ros.signals import Link, ProgramInterval, SignalPlan, Stage, StageSequencer
 from saferl_ros.sumo.simulation import Simulation
@@ -94,6 +101,21 @@ def crossing_spec(kind: str = 'detector') -> ObservationSpec:
             for lane in ('n_0', 's_0', 's_1', 'w_0')
         ),
         approaches=(Approach(edge_id='n', spans=(('n_0', 0.0, 75.0),)),),
+    )
+
+
+def crossing_readings(queue_veh: float = 0.0) -> DetectorReadings:
+    """Return what the crossing's detectors report with a queue from the north alone."""
+    lanes = np.array([queue_veh, 0.0, 0.0, 0.0])
+    return DetectorReadings(
+        sim_time_s=0.0,
+        count_veh=lanes,
+        queue_veh=lanes,
+        occupancy_ratio=lanes / 20,
+        waiting_s=np.zeros(4),
+        vehicle_length_m=np.zeros(4),
+        advance_count_veh=np.zeros(1),
+        advance_queue_veh=np.zeros(1),
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 import os
+from pathlib import Path
 import signal
 import sys
 from types import FrameType
@@ -18,7 +20,7 @@ from rclpy.exceptions import (
 from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
-from saferl_ros.errors import SaferlError
+from saferl_ros.errors import SaferlError, UsageError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
@@ -53,6 +55,13 @@ class Runnable(Protocol):
         """Release everything."""
 
 
+def _check_files(arguments: Sequence[str]) -> None:
+    """Refuse a parameter file that is not there, in fewer words than rcl's."""
+    for flag, name in pairwise(arguments):
+        if flag == '--params-file' and not Path(name).is_file():
+            raise UsageError(f"parameter file '{name}' does not exist; check the path")
+
+
 def run_program(
     make: Callable[[], Runnable], name: str, arguments: Sequence[str] | None = None
 ) -> int:
@@ -70,6 +79,7 @@ def run_program(
     node: Runnable | None = None
     try:
         try:
+            _check_files(arguments or sys.argv)
             rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
             node = make()
         except (

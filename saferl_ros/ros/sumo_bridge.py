@@ -320,7 +320,7 @@ class SumoBridge(Node):
                 )
             )
             wire.states.publish(wire.state)
-        if time.monotonic() - self._said_s >= 1.0:
+        if abs(time.monotonic() - self._said_s) >= 1.0:  # a clock that went back is no reason
             self._said_s = time.monotonic()
             self._say()
 
@@ -378,7 +378,8 @@ class SumoBridge(Node):
             level = diagnostics.ERROR
             message = 'flashing after a monitor fault; look, then ~/rearm with leave_flash'
         elif shield.latched_by is ShieldReason.OPERATOR:
-            level, message = diagnostics.WARN, 'fixed-time program; ~/rearm lets a policy speak'
+            level = diagnostics.WARN
+            message = 'fixed-time program, latched: operator; ~/rearm lets a policy speak'
         elif shield.latched_by is not None:
             level = diagnostics.ERROR
             message = f'fixed-time program, latched: {shield.latched_by.value}; see to it, ~/rearm'

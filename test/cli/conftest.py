@@ -27,7 +27,9 @@ def small_bundles(small_record: Path, tmp_path_factory: pytest.TempPathFactory) 
     """A folder with the bundles cql and bc, hardly trained."""
     out = tmp_path_factory.mktemp('bundles')
     config = TrainConfig(
-        cql=QLearningConfig(steps=50), bc=CloningConfig(steps=50), fqe=FqeConfig(steps=0)
+        cql=QLearningConfig(steps=50, ensemble=1),
+        bc=CloningConfig(steps=50),
+        fqe=FqeConfig(steps=0),
     )
     train_all(small_record, config, out, jobs=2)
     return out

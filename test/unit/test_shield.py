@@ -527,7 +527,7 @@ def test_every_reason_has_been_seen():
     seen.add(asked.ask().reason)
     asked.now_s -= 1.0
     seen.add(asked.ask().reason)
-    for reason in (R.MONITOR, R.OPERATOR):
+    for reason in (R.MONITOR, R.OPERATOR, R.RIVAL):
         shield.rearm()
         shield.latch(reason)
         seen.add(asked.ask().reason)
