@@ -53,8 +53,9 @@ check: $(STAMP)  ## format, lint, types and the fast tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest test/unit test/property -q -x
 
-bench: $(STAMP)  ## speed, as ratios measured side by side in one run
+bench: $(STAMP) $(ROS)  ## speed, as ratios measured side by side in one run
 	$(BIN)/python benchmarks/environment.py
+	$(BIN)/python benchmarks/ros.py
 
 fuzz: $(STAMP)   ## ten million requests, every lamp read by the monitor
 	$(BIN)/python benchmarks/fuzz.py --jobs $(JOBS)

@@ -25,7 +25,7 @@ EPISODE_S = 3600.0  # so that some hours can be held out
 REWARD = 'stopped_delay'
 
 
-class _Episodes:
+class EpisodeCutter:
     """
     Cuts one junction's moments into decisions, and its decisions into episodes.
 
@@ -145,7 +145,7 @@ def record_from_bag(
     """
     descriptions = read_descriptions(path)
     description = _pick(path, descriptions, junction_id)
-    episodes = _Episodes(description, decision_s)
+    episodes = EpisodeCutter(description, decision_s)
     read_s = 0.0
     for moment in read_street(path):
         if moment.junction_id == description.junction_id:

@@ -49,7 +49,7 @@ def export_bundle(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     example = torch.zeros(2, record.spec.size)
-    _export_onnx(torch, module, example, partial / POLICY_NAME)
+    export_onnx(torch, module, example, partial / POLICY_NAME)
     _write_guard(record, partial / GUARD_NAME)
     Manifest(
         package_version=__version__,
@@ -90,7 +90,7 @@ def _write_guard(record: Record, path: Path) -> None:
         path.write_text(json.dumps(model.to_json(), sort_keys=True) + '\n', encoding='utf-8')
 
 
-def _export_onnx(torch: Any, module: Any, example: Any, path: Path) -> None:
+def export_onnx(torch: Any, module: Any, example: Any, path: Path) -> None:
     """Export quietly; torch's exporter is talkative about things that do not matter here."""
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     with warnings.catch_warnings():

@@ -1,0 +1,101 @@
+"""A recorded street becomes decisions whose answers are known by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from small import crossing, crossing_readings, crossing_spec, signal_view
+
+from saferl_ros.bag.description import JunctionDescription
+from saferl_ros.bag.street import StreetMoment
+from saferl_ros.bag.to_record import EpisodeCutter
+from saferl_ros.dataset.schema import Episode
+from saferl_ros.shield import FixedTimeProgram
+from saferl_ros.signals import StageSequencer
+
+DESCRIPTION = JunctionDescription(
+    plan=crossing(), spec=crossing_spec(), scenario={'name': 'crossing'}
+)
+
+
+def moments(
+    seconds: int, *, run_id: str = 'run', skip: tuple[int, ...] = (), queue_veh: float = 2.0
+) -> Iterator[StreetMoment]:
+    """Play the crossing's own program: greens of 30, 10 and 20 s, 5 s between them."""
+    plan = crossing()
+    sequencer, program = StageSequencer(plan), FixedTimeProgram(plan)
+    nobody = (False,) * plan.n_links
+    for second in range(seconds):
+        if sequencer.is_decision_due:
+            sequencer.request(program.stage_at(second))
+        lamps = sequencer.step(nobody)
+        if second in skip:
+            continue
+        yield StreetMoment(
+            junction_id=plan.junction_id,
+            run_id=run_id,
+            sequence=second + 1,
+            recorded_s=float(second),
+            now_s=float(second + 1),
+            tick_s=1.0,
+            lamps=lamps,
+            signal=signal_view(sequencer),
+            is_clearing=sequencer.is_clearing,
+            is_fallback=False,
+            is_flash=False,
+            readings=crossing_readings(queue_veh),
+        )
+
+
+def cut(*streams: Iterator[StreetMoment]) -> list[Episode]:
+    cutter = EpisodeCutter(DESCRIPTION, 5.0)
+    for stream in streams:
+        for moment in stream:
+            cutter.add(moment)
+    cutter.finish()
+    return cutter.episodes
+
+
+def test_the_incumbents_choices_are_the_actions_at_the_seconds_they_were_made():
+    (episode,) = cut(moments(200))
+    changes = episode.applied_stage != episode.stage[:-1]
+    assert set(zip(episode.stage[:-1][changes].tolist(), episode.applied_stage[changes].tolist(),
+                   strict=True)) == {(0, 1), (1, 2), (2, 0)}  # fmt: skip
+    # stage 0: asked at 5, 10, 15, 20 and 25 s of green, left at 30
+    asked = episode.green_elapsed_s[:-1][episode.stage[:-1] == 0][:6]
+    assert asked.tolist() == [5.0, 10.0, 15.0, 20.0, 25.0, 30.0]
+    assert episode.elapsed_s[:5].tolist() == [5.0] * 5
+    # the change from 0 to 1: 5 s of clearance, 5 s of minimum green
+    assert episode.elapsed_s[5] == 10.0
+    assert episode.applied_stage[5] == 1
+    assert episode.stage[6] == 1
+
+
+def test_time_and_standing_vehicles_add_up():
+    (episode,) = cut(moments(200, queue_veh=2.0))
+    assert episode.reward.sum() == pytest.approx(-2.0 * episode.elapsed_s.sum())
+    assert (episode.behaviour_prob == 1.0).all()
+    assert not episode.cost.any()
+    assert len(episode.observations) == len(episode) + 1
+    assert episode.legal[np.arange(len(episode)), episode.applied_stage].all()
+
+
+def test_the_observations_are_made_of_the_recorded_readings():
+    (episode,) = cut(moments(200))
+    names = [feature.name for feature in DESCRIPTION.spec.features()]
+    queue = episode.observations[:, names.index('n_0_queue')]
+    assert np.allclose(queue, 0.2)
+
+
+def test_a_gap_a_new_run_and_an_hour_each_begin_an_episode():
+    assert len(cut(moments(200, skip=(100,)))) == 2
+    assert len(cut(moments(100), moments(100, run_id='another'))) == 2
+    assert len(cut(moments(7300))) == 3
+    gap = cut(moments(200, skip=(100,)))
+    assert sum(e.elapsed_s.sum() for e in gap) < cut(moments(200))[0].elapsed_s.sum()
+
+
+def test_too_short_a_record_gives_no_decision():
+    assert cut(moments(4)) == []
