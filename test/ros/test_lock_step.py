@@ -154,3 +154,22 @@ def test_a_bag_holds_every_message_as_it_was_sent(small_run, tmp_path):
         else:
             assert len(theirs) > 20, name
         assert ours == theirs, name
+
+
+def test_one_bridge_serves_all_junctions_of_a_network(tmp_path):
+    log = tmp_path / 'lamps.csv'
+    with street(tmp_path) as (nodes, observer):
+        nodes.start('fixed_time')
+        nodes.start(
+            'sumo_bridge', lamp_log=str(log),
+            **{**BESIDE, 'scenario': 'corridor', 'horizon_s': 300.0},
+        )  # fmt: skip
+        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 60.0)
+        assert nodes.wait('sumo_bridge') == 0, nodes.said('sumo_bridge')
+        assert nodes.stop('fixed_time') == 0
+    assert '300 ticks' in nodes.said('sumo_bridge')
+    assert '0 monitor faults; 0 ticks under fallback' in nodes.said('sumo_bridge')
+    assert nodes.said('fixed_time').count('by its fixed-time program') == 3
+    with log.open(newline='') as file:
+        shown = {row['junction_id'] for row in csv.DictReader(file)}
+    assert shown == {'a', 'b', 'c'}
