@@ -9,6 +9,7 @@ ROS := $(VENV)/.ros
 JOBS ?= $(shell nproc)
 
 export OMP_NUM_THREADS ?= 1
+export PYTHONDONTWRITEBYTECODE :=  # many short processes: compile once
 
 .PHONY: help install ros demo run test check bench fuzz mutants format clean
 

@@ -136,6 +136,7 @@ class Observer:
         """Call a service and return its answer."""
         client = self.node.create_client(service_type, name)
         self.spin_until(client.service_is_ready)
+        self.spin_for(0.3)  # the way back has to be discovered too
         future = client.call_async(service_type.Request(**fields))
         self.spin_until(future.done)
         self.node.destroy_client(client)

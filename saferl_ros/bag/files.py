@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 import os
 from pathlib import Path
+import struct
 import sys
 from typing import Any
 
@@ -193,5 +194,5 @@ def _read_torn(folder: Path, names: Sequence[str]) -> Iterator[BagMessage]:
                                 stamp_ns=record.log_time,
                                 message=types.deserialize_cdr(record.data, name),
                             )
-            except (exceptions.EndOfFile, exceptions.McapError):
+            except (exceptions.EndOfFile, exceptions.McapError, struct.error):
                 continue  # here it is torn

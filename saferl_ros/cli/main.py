@@ -19,6 +19,7 @@ from saferl_ros.cli import (
     report,
     run,
     scenarios,
+    shadow_report,
     sim,
     train,
 )
@@ -40,6 +41,7 @@ _COMMANDS = (
     run,
     crosscheck,
     sim,
+    shadow_report,
 )
 
 _EPILOG = """

@@ -39,10 +39,11 @@ def nodes_of(
     scenario: str = '',
     bundles: Sequence[str] = (),
     mode: str = '',
-    gui: bool = False,
+    gui: bool | None = None,
     real_time_factor: float | None = None,
     record: str = '',
-    allow_ungated: bool = False,
+    allow_ungated: bool | None = None,
+    file: Path | None = None,
     more: dict[str, Any] | None = None,
 ) -> list[NodeSpec]:
     """
@@ -60,17 +61,18 @@ def nodes_of(
     :param mode: of the policy.
     :param record: folder for the recording; empty records nothing, but ``shadow`` and ``live``
         have a folder in their parameter files.
+    :param file: another parameter file than the use's own.
     :param more: further parameters of the bridge.
     :raises UsageError: if the use is unknown.
     """
     if use not in USES:
         raise UsageError(f"'{use}' is no use; choose one of {', '.join(USES)}")
-    file = params_file(use)
+    file = file or params_file(use)
     bridge: dict[str, Any] = dict(more or {})
     if scenario:
         bridge['scenario'] = scenario
-    if gui:
-        bridge['gui'] = True
+    if gui is not None:
+        bridge['gui'] = gui
     if real_time_factor is not None:
         bridge['real_time_factor'] = float(real_time_factor)
     policy: dict[str, Any] = {'autostart': True}
@@ -78,8 +80,8 @@ def nodes_of(
         policy['bundles'] = [str(Path(bundle).resolve()) for bundle in bundles]
     if mode:
         policy['mode'] = mode
-    if allow_ungated:
-        policy['allow_ungated'] = True
+    if allow_ungated is not None:
+        policy['allow_ungated'] = allow_ungated
 
     def node(name: str, parameters: dict[str, Any], *, ends_all: bool = False) -> NodeSpec:
         return NodeSpec(name=name, params_file=file, parameters=parameters, ends_all=ends_all)
@@ -91,5 +93,6 @@ def nodes_of(
         nodes.append(node('fixed_time', {}))
     nodes.append(node('policy', policy))
     if use != 'simulation' or record:
-        nodes.append(node('shadow_recorder', {'output': record} if record else {}))
+        output = {'output': str(Path(record).resolve())} if record else {}  # never like a number
+        nodes.append(node('shadow_recorder', output))
     return nodes

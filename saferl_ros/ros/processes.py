@@ -1,9 +1,15 @@
-"""Runs a graph of nodes as plain processes, for machines without ``ros2 launch``."""
+"""
+Runs a graph of nodes as plain processes, for machines without ``ros2 launch``.
+
+``python -m saferl_ros.ros.processes PARENT MODULE ...`` runs one node's module so that it does not
+outlive its parent: that is what launch files start.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 import ctypes
+from importlib import import_module
 import os
 from pathlib import Path
 import signal
@@ -11,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from types import FrameType
 
 import yaml
 
@@ -98,3 +105,40 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
         if os.getppid() == 1:
             os.kill(os.getpid(), signal.SIGINT)
+
+
+def main() -> int:
+    """
+    Run a node's module in a session of its own, and end when the parent does.
+
+    In a session of its own it does not hear Ctrl-C in the terminal beside what its parent sends: a
+    second interrupt would end it at once. If it is interrupted before the node is ready, it ends
+    quietly.
+    """
+    parent, module = int(sys.argv[1]), sys.argv[2]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end_quietly)
+    if os.getsid(0) != os.getpid():
+        os.setsid()
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    if not _is_alive(parent):  # it died before we asked to be told
+        return EXIT_OK
+    sys.argv[:] = [module, *sys.argv[3:]]
+    return int(import_module(module).main())
+
+
+def _end_quietly(signum: int, frame: FrameType | None) -> None:
+    os._exit(EXIT_OK)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+if __name__ == '__main__':
+    sys.exit(main())

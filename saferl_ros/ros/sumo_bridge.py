@@ -326,10 +326,12 @@ class SumoBridge(Node):
 
     def _spin_until_tick(self, stopper: Stopper) -> None:
         due_s = self._began_s + (self.street.now_s - self._begin_s) / self._factor
-        # never more than a tick: whatever the clock does, the lamps go on
-        due_s = min(due_s, time.monotonic() + self.street.scenario.step_s / self._factor)
+        tick_s = self.street.scenario.step_s / self._factor
+        due_s = min(due_s, time.monotonic() + tick_s)
         while not stopper.is_asked:
             left_s = due_s - time.monotonic()
+            if left_s > tick_s + _SPIN_S:  # the clock went back: the lamps go on all the same
+                return
             self._spin(min(max(left_s, 0.0), _SPIN_S))
             if left_s <= 0:
                 return

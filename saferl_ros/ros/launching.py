@@ -1,0 +1,400 @@
+"""
+What the launch files share: their arguments, and the life of the nodes they start.
+
+The only file that imports ``launch`` and ``launch_ros``, which come with ROS 2 and not from pip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+import math
+import os
+from pathlib import Path
+import signal
+import sys
+from typing import Any
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.event import Event
+from launch.event_handler import EventHandler
+from launch.event_handlers import OnProcessExit, OnProcessStart, OnShutdown
+from launch.events import matches_action
+from launch.events.process import ProcessExited, ProcessStarted, SignalProcess
+from launch.events.shutdown import Shutdown as ShutdownEvent
+from launch.launch_context import LaunchContext
+from launch.launch_description import LaunchDescription
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch.logging import get_logger
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+import yaml
+
+from saferl_ros.bundle.load import load_bundle
+from saferl_ros.errors import UsageError
+from saferl_ros.ros import names
+from saferl_ros.ros.graph import nodes_of, NodeSpec, params_file, USES
+from saferl_ros.ros.processes import GRACE_S
+from saferl_ros.scenario import load_scenario
+
+MODES = {  # beside the fixed-time controller nobody else may command
+    'simulation': names.MODES,
+    'shadow': tuple(mode for mode in names.MODES if mode != 'active'),
+    'live': names.MODES,
+}
+_SIMULATED = ('simulation', 'shadow')
+_TRUTH = {'true': True, '1': True, 'yes': True, 'false': False, '0': False, 'no': False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """One argument of a launch file. Empty means: as the parameter file has it."""
+
+    name: str
+    about: str
+    of: tuple[str, str] = ('', '')  # node and parameter that it sets
+    uses: tuple[str, ...] = USES
+
+
+ARGUMENTS = (
+    Argument(
+        name='scenario',
+        about="what the street is: a built-in name ('saferl scenarios' lists them), or the path "
+        'of a .sumocfg',
+        of=('sumo_bridge', 'scenario'),
+        uses=_SIMULATED,
+    ),
+    Argument(
+        name='bundle',
+        about="folder of the policy bundle ('saferl train' writes it), such as "
+        'bundle:=runs/demo/cql; for several junctions one bundle each, separated by commas',
+        of=('policy', 'bundles'),
+    ),
+    Argument(
+        name='mode',
+        about='what the policy may do: shadow (decides beside the controller), advisory (its '
+        'requests are shown as advice), active (commands, which needs a passed gate)',
+        of=('policy', 'mode'),
+    ),
+    Argument(
+        name='gui',
+        about='true: show the street in sumo-gui',
+        of=('sumo_bridge', 'gui'),
+        uses=_SIMULATED,
+    ),
+    Argument(
+        name='real_time_factor',
+        about='simulated over real time, 0 to 1000; 0: as fast as the nodes answer',
+        of=('sumo_bridge', 'real_time_factor'),
+        uses=_SIMULATED,
+    ),
+    Argument(
+        name='seed',
+        about='of SUMO and of the demand, 0 or more',
+        of=('sumo_bridge', 'seed'),
+        uses=_SIMULATED,
+    ),
+    Argument(
+        name='horizon_s',
+        about='length of the run [s], above 0; it ends by itself then',
+        of=('sumo_bridge', 'horizon_s'),
+        uses=_SIMULATED,
+    ),
+    Argument(
+        name='record',
+        about='folder for the recording, a new segment in it at every start; '
+        "'saferl shadow-report' and 'saferl record --from-bag' read it",
+        of=('shadow_recorder', 'output'),
+    ),
+    Argument(
+        name='allow_ungated',
+        about='true: let a bundle without a passed gate command this simulation; diagnostics warn',
+        of=('policy', 'allow_ungated'),
+        uses=('simulation',),
+    ),
+)
+PARAMS_FILE = 'params_file'
+
+
+def launch_description(use: str) -> LaunchDescription:
+    """
+    Return the launch description of a use.
+
+    :param use: ``simulation``, ``shadow`` or ``live``.
+    """
+    own = params_file(use)
+    filed = _read_parameters(own)
+    declared = [
+        DeclareLaunchArgument(
+            argument.name, default_value='', description=_tell(argument, use, filed)
+        )
+        for argument in ARGUMENTS
+        if use in argument.uses
+    ]
+    declared.append(
+        DeclareLaunchArgument(
+            PARAMS_FILE,
+            default_value=str(own),
+            description='YAML file with the parameters of the nodes; an argument that is given '
+            'counts more than the file',
+        )
+    )
+    return LaunchDescription([*declared, OpaqueFunction(function=partial(_start, use=use))])
+
+
+def _tell(argument: Argument, use: str, filed: Mapping[str, Any]) -> str:
+    """Return an argument's description, with what it is where nobody gives it."""
+    about = argument.about
+    if argument.name == 'mode':
+        about += f'; here {", ".join(MODES[use])}'
+    node, parameter = argument.of
+    value = filed.get(node, {}).get('ros__parameters', {}).get(parameter)
+    if argument.name == 'bundle':
+        return f'{about}. Required, unless params_file names bundles.'
+    if argument.name == 'record' and use == 'simulation':
+        return f'{about}. Empty: nothing is recorded.'
+    if value is None:
+        return f"{about}. Empty: the node's own default."
+    text = str(value).lower() if isinstance(value, bool) else value
+    return f'{about}. Empty: as in params_file, whose own value is {text}.'
+
+
+def _start(context: LaunchContext, *, use: str) -> list[LaunchDescriptionEntity]:
+    """Check what was given, then return the nodes and what watches over them."""
+    _hint_at_unknown(context, use)
+    given = {
+        name: context.launch_configurations.get(name, '').strip()
+        for name in (*(a.name for a in ARGUMENTS if use in a.uses), PARAMS_FILE)
+    }
+    specs = nodes_given(use, given)
+    actions = {_action(spec): spec for spec in specs}
+    return [*_Watch(actions).handlers(), *actions]
+
+
+def nodes_given(use: str, given: Mapping[str, str]) -> list[NodeSpec]:
+    """
+    Return the nodes of a use with the arguments of its launch file.
+
+    :param given: text by name of argument; empty where nothing was given.
+    :raises SaferlError: if a value cannot be used.
+    """
+    file = Path(given[PARAMS_FILE]).expanduser() if given[PARAMS_FILE] else params_file(use)
+    filed = _read_parameters(file)
+    more: dict[str, object] = {}
+    if given.get('seed'):
+        more['seed'] = int(_number('seed', given['seed'], 0, 2**31 - 1, is_whole=True))
+    if given.get('horizon_s'):
+        more['horizon_s'] = _number('horizon_s', given['horizon_s'], 1e-9, 1e6)
+    factor = given.get('real_time_factor')
+    return nodes_of(
+        use,
+        scenario=_scenario(given.get('scenario', '')),
+        bundles=_bundles(given['bundle'], filed),
+        mode=_mode(use, given['mode']),
+        gui=_truth('gui', given.get('gui', '')),
+        real_time_factor=_number('real_time_factor', factor, 0, 1000) if factor else None,
+        record=str(Path(given['record']).expanduser()) if given['record'] else '',
+        allow_ungated=_truth('allow_ungated', given.get('allow_ungated', '')),
+        file=file.resolve(),
+        more=more,
+    )
+
+
+# --- values ---------------------------------------------------------------------------------
+
+
+def _read_parameters(file: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(file.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise UsageError(f"{PARAMS_FILE} '{file}' cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        said = ' '.join(str(error).split())
+        raise UsageError(f"{PARAMS_FILE} '{file}' is no YAML: {said}") from error
+    if not isinstance(data, dict):
+        raise UsageError(
+            f"{PARAMS_FILE} '{file}' holds no parameters; "
+            f'it has to look like {params_file("shadow")}'
+        )
+    return data
+
+
+def _scenario(text: str) -> str:
+    """Return a scenario as the bridge takes it; a file by its full path."""
+    if text.endswith(('.sumocfg', '.net.xml', '.net.xml.gz')):
+        text = str(Path(text).expanduser().resolve())
+    if text and '.net.xml' not in text:  # whose routes are in the parameter file
+        load_scenario(text)
+    return text
+
+
+def _bundles(text: str, filed: Mapping[str, Any]) -> list[str]:
+    folders = [Path(part.strip()).expanduser() for part in text.split(',') if part.strip()]
+    if not folders and not _names_bundles(filed):
+        raise UsageError(
+            'argument bundle is missing; give the folder of a policy bundle, such as '
+            'bundle:=runs/demo/cql, several separated by commas'
+        )
+    for folder in folders:
+        load_bundle(folder)
+    return list(map(str, folders))
+
+
+def _names_bundles(data: object) -> bool:
+    """Whether a parameter file names bundles, under whatever name of the node."""
+    if not isinstance(data, Mapping):
+        return False
+    return bool(data.get('bundles')) or any(map(_names_bundles, data.values()))
+
+
+def _mode(use: str, text: str) -> str:
+    if text and text not in MODES[use]:
+        why = ''
+        if text in names.MODES:
+            why = ' beside the fixed-time controller; simulation.launch.py lets a policy command'
+        raise UsageError(
+            f"argument mode: '{text}' is not possible{why}; choose one of {', '.join(MODES[use])}"
+        )
+    return text
+
+
+def _truth(name: str, text: str) -> bool | None:
+    if not text:
+        return None
+    if text.lower() not in _TRUTH:
+        raise UsageError(f"argument {name}: '{text}' is neither true nor false")
+    return _TRUTH[text.lower()]
+
+
+def _number(name: str, text: str, low: float, high: float, *, is_whole: bool = False) -> float:
+    try:
+        value = int(text) if is_whole else float(text)
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        kind = 'a whole number' if is_whole else 'a number'
+        raise UsageError(f"argument {name}: '{text}' must be {kind} between {low:g} and {high:g}")
+    return value
+
+
+def _hint_at_unknown(context: LaunchContext, use: str) -> None:
+    """Warn of an argument that was surely meant for us: launch itself takes any name."""
+    ours = [*(a.name for a in ARGUMENTS if use in a.uses), PARAMS_FILE]
+    elsewhere = [a.name for a in ARGUMENTS if use not in a.uses]
+    for text in context.argv:
+        name = text.split(':=')[0]
+        near = get_close_matches(name, ours, n=1, cutoff=0.7)
+        if name not in ours and (name in elsewhere or near):
+            hint = f'; did you mean {near[0]}?' if near else ''
+            get_logger('saferl_ros').warning(
+                f"argument '{name}' has no meaning for {use}.launch.py and is ignored{hint}"
+            )
+
+
+# --- nodes ----------------------------------------------------------------------------------
+
+
+def _action(spec: NodeSpec) -> Node:
+    """
+    Return what starts a node: by the Python that runs the launch file.
+
+    That works in a virtual environment, in an editable install and in a workspace alike.
+    """
+    return Node(
+        executable=sys.executable,
+        arguments=['-m', 'saferl_ros.ros.processes', str(os.getpid()), spec.module],
+        name=spec.name,
+        exec_name=spec.name,
+        parameters=[str(spec.params_file), *([spec.parameters] if spec.parameters else [])],
+        output='screen',
+        sigterm_timeout=LaunchConfiguration('sigterm_timeout', default=str(GRACE_S)),
+    )
+
+
+class NodeFailed(Event):
+    """
+    A node ended that should not have.
+
+    :param what: happened, in words.
+    """
+
+    name = 'saferl_ros.ros.launching.NodeFailed'
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+
+class _Watch:
+    """
+    Ends the launch when a node ends: well with the one that ends all, else as a failure.
+
+    Ctrl-C reaches the launch alone, because every node has a session of its own, so that each node
+    is interrupted exactly once, whoever sent the signal: by launch where it knows of no terminal,
+    and from here where it trusts that the terminal told everybody.
+    """
+
+    def __init__(self, actions: Mapping[Node, NodeSpec]) -> None:
+        self._specs = actions
+        self._started: list[Node] = []
+        self._is_interrupted = False
+
+    def handlers(self) -> list[RegisterEventHandler]:
+        """Return the actions that register everything."""
+        return [
+            RegisterEventHandler(handler)
+            for handler in (
+                OnProcessStart(on_start=self._on_start),
+                OnProcessExit(on_exit=self._on_exit),
+                OnShutdown(on_shutdown=self._on_shutdown),
+                EventHandler(
+                    matcher=lambda event: isinstance(event, NodeFailed),
+                    entities=OpaqueFunction(function=_fail),
+                ),
+            )
+        ]
+
+    def _on_start(self, event: ProcessStarted, context: LaunchContext) -> EmitEvent | None:
+        if event.action not in self._specs:
+            return None
+        self._started.append(event.action)
+        return _interrupt(event.action) if self._is_interrupted else None
+
+    def _on_shutdown(self, event: ShutdownEvent, context: LaunchContext) -> list[EmitEvent]:
+        self._is_interrupted = event.due_to_sigint and not context.noninteractive
+        return [_interrupt(node) for node in self._started] if self._is_interrupted else []
+
+    def _on_exit(
+        self, event: ProcessExited, context: LaunchContext
+    ) -> Shutdown | EmitEvent | None:
+        spec = self._specs.get(event.action)
+        if spec is None:
+            return None
+        if context.is_shutdown and event.returncode in (0, -signal.SIGINT):
+            return None  # the signal: it was told to stop before it could listen
+        if event.returncode == 0 and spec.ends_all:
+            return Shutdown(reason=f"node '{spec.name}' is done")
+        return EmitEvent(
+            event=NodeFailed(
+                f"node '{spec.name}' ended with exit code {event.returncode}; "
+                'the others are stopped'
+            )
+        )
+
+
+def _interrupt(node: Node) -> EmitEvent:
+    return EmitEvent(
+        event=SignalProcess(signal_number=signal.SIGINT, process_matcher=matches_action(node))
+    )
+
+
+def _fail(context: LaunchContext) -> None:
+    """Raise out of an event that nobody else handles: launch then stops all and exits with 1."""
+    raise RuntimeError(context.locals.event.what)
