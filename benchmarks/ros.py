@@ -201,7 +201,7 @@ def lock_step_s(bundle: Path, folder: Path) -> float:
         node('policy', folder, bundles=[str(bundle)], mode='active', allow_ungated=True,
              autostart=True),
         node('sumo_bridge', folder, scenario='cologne1', real_time_factor=0.0,
-             armed_at_start=True, wait_for_controller_s=WAIT_S) as bridge,
+             armed_at_start=True, wait_for_others_s=WAIT_S) as bridge,
     ):  # fmt: skip
         watcher = rclpy.create_node('watcher')
         executor = executor_of(watcher)

@@ -86,6 +86,10 @@ def nodes_of(
     def node(name: str, parameters: dict[str, Any], *, ends_all: bool = False) -> NodeSpec:
         return NodeSpec(name=name, params_file=file, parameters=parameters, ends_all=ends_all)
 
+    if mode == 'advisory':
+        bridge['wait_for_shadow'] = False  # advice is for people, who take their time
+    if record and use == 'simulation':
+        bridge['recorder'] = 'shadow_recorder'
     nodes = []
     if use != 'live':
         nodes.append(node('sumo_bridge', bridge, ends_all=True))

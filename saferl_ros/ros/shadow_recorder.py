@@ -38,6 +38,7 @@ PARAMETERS = (
 
 _LOOK_PERIOD_S = 0.2
 _DIAGNOSTICS = '/diagnostics'
+_LATCHED = (names.DESCRIPTION, names.SIGNAL_STATE, names.DETECTORS)
 
 
 class ShadowRecorder(Node):
@@ -80,7 +81,8 @@ class ShadowRecorder(Node):
 
     def _listen(self, topic: str, type_name: str, offered: QoSProfile) -> None:
         profile = qos.RECORDING
-        if offered.durability == DurabilityPolicy.TRANSIENT_LOCAL:
+        is_known = topic.rsplit('/', 1)[-1] in _LATCHED  # ours: no need to ask
+        if is_known or offered.durability == DurabilityPolicy.TRANSIENT_LOCAL:
             profile = qos.RECORDING_LATCHED
         self._listening[topic] = self.create_subscription(
             _message_class(type_name), topic, partial(self.on_message, topic, type_name), profile,

@@ -60,8 +60,8 @@ PARAMETERS = (
         about='listen to requests from the start; otherwise only after rearm',
     ),
     Declared(
-        name='wait_for_controller_s', default=0.0, bounds=(0.0, 600.0),
-        about='hold the start until every junction has a controller, at most so long [s]',
+        name='wait_for_others_s', default=0.0, bounds=(0.0, 600.0),
+        about='hold the start until everybody who is waited for is there, at most so long [s]',
     ),
     Declared(
         name='answer_timeout_s', default=2.0, bounds=(0.01, 60.0),
@@ -71,10 +71,16 @@ PARAMETERS = (
         name='wait_for_shadow', default=False,
         about='lock-step waits for the shadow policy too; no lamp depends on it',
     ),
+    Declared(
+        name='recorder', default='',
+        about='name of a recorder without whose ears the run does not start; empty: none',
+    ),
     Declared(name='lamp_log', default='', about='CSV file for every change of lamps; empty: none'),
 )  # fmt: skip
 
 _SPIN_S = 0.1
+_SETTLE_S = 0.3  # between seeing others in the graph and their hearing us
+_RECORDED = (names.SIGNAL_STATE, names.DETECTORS, names.STAGE_REQUEST, names.SHIELD_DECISION)
 
 
 class _Wire:
@@ -152,8 +158,9 @@ class SumoBridge(Node):
         )
         self._factor: float = values['real_time_factor']
         self._answer_timeout_s = values['answer_timeout_s']
-        self._wait_for_controller_s = values['wait_for_controller_s']
+        self._wait_for_others_s = values['wait_for_others_s']
         self._wait_for_shadow = values['wait_for_shadow']
+        self._recorder = values['recorder']
         self._lamp_log = LampLog(Path(values['lamp_log'])) if values['lamp_log'] else None
         self._sequence = 0
         self._shield_s = scenario.begin_s  # the shield's clock
@@ -241,7 +248,7 @@ class SumoBridge(Node):
         stopper.on_ask(self._executor.wake)
         self.street.start()
         try:
-            self._wait_for_controllers(stopper)
+            self._wait_for_others(stopper)
             self._began_s = time.monotonic()
             while not self.street.is_over and not stopper.is_asked:
                 self._tick()
@@ -259,17 +266,43 @@ class SumoBridge(Node):
     def _spin(self, timeout_s: float) -> None:
         self._executor.spin_once(timeout_sec=timeout_s)
 
-    def _wait_for_controllers(self, stopper: Stopper) -> None:
-        until_s = time.monotonic() + self._wait_for_controller_s
-        while time.monotonic() < until_s and not stopper.is_asked:
-            if all(wire.n_controllers for wire in self.wires):
-                return
+    def _wait_for_others(self, stopper: Stopper) -> None:
+        """Hold the start until controllers, shadow policy and recorder are there, if asked to."""
+        until_s = time.monotonic() + self._wait_for_others_s
+        missing = self._missing()
+        while missing and time.monotonic() < until_s and not stopper.is_asked:
             self._spin(_SPIN_S)
-        if self._wait_for_controller_s and not stopper.is_asked:
-            silent = [w.junction_id for w in self.wires if not w.n_controllers]
+            missing = self._missing()
+        if self._wait_for_others_s and missing and not stopper.is_asked:
             self.get_logger().warning(
-                f'no controller within {self._wait_for_controller_s:g} s for: {", ".join(silent)}'
+                f'nobody within {self._wait_for_others_s:g} s for: {", ".join(missing)}'
             )
+        elif self._wait_for_others_s:
+            self._spin_for(_SETTLE_S)
+
+    def _missing(self) -> list[str]:
+        """Return who is waited for and not there yet, in words."""
+        missing = [f'{w.junction_id} (controller)' for w in self.wires if not w.n_controllers]
+        for wire in self.wires:
+            shadow = names.topic(wire.junction_id, names.SHADOW_REQUEST)
+            if self._wait_for_shadow and not self.count_publishers(shadow):
+                missing.append(f'{wire.junction_id} (shadow policy)')
+            if self._recorder and not all(
+                self._is_heard(names.topic(wire.junction_id, name))
+                for name in (*_RECORDED, *[names.SHADOW_REQUEST] * self._wait_for_shadow)
+            ):
+                missing.append(f'{wire.junction_id} ({self._recorder})')
+        return missing
+
+    def _is_heard(self, topic: str) -> bool:
+        """Whether the recorder listens to a topic."""
+        ears = self.get_subscriptions_info_by_topic(self.resolve_topic_name(topic))
+        return any(ear.node_name == self._recorder for ear in ears)
+
+    def _spin_for(self, time_s: float) -> None:
+        until_s = time.monotonic() + time_s
+        while (left_s := until_s - time.monotonic()) > 0:
+            self._spin(min(left_s, _SPIN_S))
 
     def _shield_now_s(self) -> float:
         if not self._factor:

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.sumo]
 
 DECISION_S = 5.0
 FACTOR = 10.0  # simulated over real time
-STREET = {'real_time_factor': FACTOR, 'armed_at_start': True, 'wait_for_controller_s': 30.0}
+STREET = {'real_time_factor': FACTOR, 'armed_at_start': True, 'wait_for_others_s': 30.0}
 BRIDGE = f'saferl bridge: {JUNCTION}'
 
 
@@ -253,7 +253,7 @@ def test_a_policy_that_dies_is_no_matter_to_the_recorder(small_run, tmp_path):
 
 def test_only_a_person_can_rearm(small_run, tmp_path):
     with street(tmp_path) as (nodes, observer):
-        nodes.start('sumo_bridge', **{**STREET, 'wait_for_controller_s': 0.0})
+        nodes.start('sumo_bridge', **{**STREET, 'wait_for_others_s': 0.0})
         observer.spin_until(lambda: bool(observer.states))
         for fields, said in (
             ({'operator_name': ' '}, 'operator_name is empty'),

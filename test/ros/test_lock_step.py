@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.sumo]
 HORIZON_S = 900.0
 SEED = 7
 IN_COMMAND = {
-    'real_time_factor': 0.0, 'armed_at_start': True, 'wait_for_controller_s': 30.0,
+    'real_time_factor': 0.0, 'armed_at_start': True, 'wait_for_others_s': 30.0,
     'horizon_s': HORIZON_S,
 }  # fmt: skip
 BESIDE = {**IN_COMMAND, 'decision_s': 1.0}
@@ -67,7 +67,7 @@ def run_beside(small_run, folder: Path, *, has_policy: bool) -> list[tuple[float
         if has_policy:
             nodes.start('policy', bundles=[str(small_run.cql)], mode='shadow', autostart=True)
             observer.spin_until(lambda: observer.count_publishers(names.SHADOW_REQUEST) == 1)
-        nodes.start('sumo_bridge', lamp_log=str(log), wait_for_shadow=True, **BESIDE)
+        nodes.start('sumo_bridge', lamp_log=str(log), wait_for_shadow=has_policy, **BESIDE)
         observer.spin_until(lambda: bool(observer.states))
         observer.spin_for(0.5)  # the graph settles
         if has_policy:
