@@ -22,6 +22,7 @@ BAG = ['rosbags==0.11.9', 'mcap==1.6.0']
 REPORT = ['plotly>=6', 'jinja2>=3.1', 'h5py>=3.10', *BAG]
 ROS = [  # where ROS 2 is installed, its own packages serve; these are for machines without it
     *BAG,
+    'foxglove-sdk==0.30.3',
     'ros-jazzy-rclpy==7.1.6',
     'ros-jazzy-rmw-fastrtps-cpp==8.4.3',
     'ros-jazzy-builtin-interfaces==2.0.3',

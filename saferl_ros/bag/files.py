@@ -54,6 +54,22 @@ def message_folder() -> Path:
     raise MissingExtraError('saferl_msgs', 'ros')
 
 
+class MessageTypes:
+    """The definitions of ROS's messages and of ours."""
+
+    def __init__(self) -> None:
+        typesys = _load('rosbags.typesys')
+        self.store = typesys.get_typestore(typesys.Stores.ROS2_JAZZY)
+        for name in _OWN_TYPES:
+            text = (message_folder() / f'{name}.msg').read_text(encoding='utf-8')
+            self.store.register(typesys.get_types_from_msg(text, f'saferl_msgs/msg/{name}'))
+
+    def definition(self, type_name: str) -> str:
+        """Return a type's definition with those it needs, such as ``std_msgs/msg/String``."""
+        text, _ = self.store.generate_msgdef(type_name, ros_version=2)
+        return str(text)
+
+
 class SegmentWriter:
     """
     Writes one segment.
@@ -63,13 +79,10 @@ class SegmentWriter:
     """
 
     def __init__(self, folder: Path) -> None:
-        rosbag2, typesys = _load('rosbags.rosbag2'), _load('rosbags.typesys')
+        rosbag2 = _load('rosbags.rosbag2')
         self.folder = folder
         self.n_bytes = self.n_messages = 0
-        self._types = typesys.get_typestore(typesys.Stores.ROS2_JAZZY)
-        for name in _OWN_TYPES:
-            text = (message_folder() / f'{name}.msg').read_text(encoding='utf-8')
-            self._types.register(typesys.get_types_from_msg(text, f'saferl_msgs/msg/{name}'))
+        self._types = MessageTypes().store
         self._connections: dict[str, Any] = {}
         self._writer = rosbag2.Writer(
             folder, version=_VERSION, storage_plugin=rosbag2.StoragePlugin.MCAP

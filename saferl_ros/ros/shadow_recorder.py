@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-from importlib import import_module
 from pathlib import Path
 import sys
 import time
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from saferl_ros.bag.files import SegmentWriter
 from saferl_ros.errors import BagError
-from saferl_ros.ros import diagnostics, names, qos
+from saferl_ros.ros import diagnostics, qos
+from saferl_ros.ros.ears import DIAGNOSTICS, Ears, LOOK_PERIOD_S
 from saferl_ros.ros.executor import executor_of
 from saferl_ros.ros.parameters import declare, Declared
 from saferl_ros.ros.program import EXIT_OK, run_program, Stopper
@@ -36,10 +33,6 @@ PARAMETERS = (
     ),
 )  # fmt: skip
 
-_LOOK_PERIOD_S = 0.2
-_DIAGNOSTICS = '/diagnostics'
-_LATCHED = (names.DESCRIPTION, names.SIGNAL_STATE, names.DETECTORS)
-
 
 class ShadowRecorder(Node):
     """
@@ -53,11 +46,11 @@ class ShadowRecorder(Node):
         super().__init__('shadow_recorder')
         self._options = declare(self, PARAMETERS)
         self._folder = Path(self._options['output'])
-        self._listening: dict[str, Any] = {}
+        self._ears = Ears(self, self.on_message)
         self._segment: SegmentWriter | None = None
-        self._began_s = self._flushed_s = self._looked_s = -1e9
+        self._began_s = self._flushed_s = -1e9
         self._n_messages = 0
-        self._said = self.create_publisher(DiagnosticArray, _DIAGNOSTICS, qos.LOG)
+        self._said = self.create_publisher(DiagnosticArray, DIAGNOSTICS, qos.LOG)
         self._open()
 
     def _open(self) -> None:
@@ -70,25 +63,6 @@ class ShadowRecorder(Node):
         self._segment = SegmentWriter(self._folder / f'segment_{n:05d}')
         self._began_s = self._flushed_s = time.monotonic()
 
-    def look_around(self) -> None:
-        """Subscribe to topics that nobody told of yet."""
-        for topic, types in self.get_topic_names_and_types():
-            is_ours = f'/{names.ROOT}/' in topic or topic == _DIAGNOSTICS
-            if is_ours and topic not in self._listening:
-                offered = self.get_publishers_info_by_topic(topic)
-                if offered:
-                    self._listen(topic, types[0], offered[0].qos_profile)
-
-    def _listen(self, topic: str, type_name: str, offered: QoSProfile) -> None:
-        profile = qos.RECORDING
-        is_known = topic.rsplit('/', 1)[-1] in _LATCHED  # ours: no need to ask
-        if is_known or offered.durability == DurabilityPolicy.TRANSIENT_LOCAL:
-            profile = qos.RECORDING_LATCHED
-        self._listening[topic] = self.create_subscription(
-            _message_class(type_name), topic, partial(self.on_message, topic, type_name), profile,
-            raw=True,
-        )  # fmt: skip
-
     def on_message(self, topic: str, type_name: str, data: bytes) -> None:
         """Write one message as it came."""
         assert self._segment is not None
@@ -100,31 +74,23 @@ class ShadowRecorder(Node):
         now_s, segment = time.monotonic(), self._segment
         if segment is None:
             return
-        if now_s - self._looked_s >= _LOOK_PERIOD_S:
-            self._looked_s = now_s
-            self.look_around()
+        self._ears.look_around()
         is_large = segment.n_bytes >= self._options['max_segment_mb'] * 1e6
         is_old = now_s - self._began_s >= self._options['max_segment_s']
         if segment.n_messages and (is_large or is_old):
             segment.close()
             self._open()
-            self._relisten()
+            self._ears.hear_descriptions_again()  # so that every segment can be read by itself
         elif now_s - self._flushed_s >= self._options['flush_s']:
             self._flushed_s = now_s
             segment.flush()
             self._say()
 
-    def _relisten(self) -> None:
-        """Hear again what is said only once, so that every segment can be read by itself."""
-        for topic in list(self._listening):
-            if topic.endswith(f'/{names.DESCRIPTION}'):
-                self.destroy_subscription(self._listening.pop(topic))
-
     def _say(self) -> None:
         values = {
             'folder': self._folder,
             'messages': self._n_messages,
-            'topics': len(self._listening),
+            'topics': len(self._ears),
         }
         line = diagnostics.status('saferl recorder', diagnostics.OK, 'recording', values)
         self._said.publish(diagnostics.diagnostic_array(self, [line]))
@@ -135,18 +101,18 @@ class ShadowRecorder(Node):
         stopper.on_ask(executor.wake)
         try:
             while not stopper.is_asked:
-                executor.spin_once(timeout_sec=_LOOK_PERIOD_S)
+                executor.spin_once(timeout_sec=LOOK_PERIOD_S)
                 self._keep_house()
+        except OSError as error:
+            raise BagError(
+                f"recording to '{self._folder}' ended: {error.strerror or error}; what was "
+                'flushed before is readable'
+            ) from error
         finally:
             if self._segment is not None:
                 self._segment.close()
         self.get_logger().info(f'{self._n_messages} messages in {self._folder}')
         return EXIT_OK
-
-
-def _message_class(type_name: str) -> Any:
-    package, kind, name = type_name.split('/')
-    return getattr(import_module(f'{package}.{kind}'), name)
 
 
 def main(arguments: list[str] | None = None) -> int:
