@@ -52,6 +52,8 @@ def run_nodes(nodes: Sequence[NodeSpec], say: Callable[[str], None]) -> int:
     """
     with tempfile.TemporaryDirectory(prefix='saferl_sim_') as folder:
         running: dict[str, subprocess.Popen[bytes]] = {}
+        # a shell's background job ignores SIGINT, and SIGTERM would leave the nodes to the kernel
+        before = {n: signal.signal(n, _interrupt) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
             for node in nodes:
                 command = command_of(node, Path(folder) / f'{node.name}.yaml')
@@ -64,6 +66,12 @@ def run_nodes(nodes: Sequence[NodeSpec], say: Callable[[str], None]) -> int:
             return EXIT_OK
         finally:
             _stop(running, say)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _watch(

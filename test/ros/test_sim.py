@@ -62,7 +62,7 @@ def test_from_the_street_to_a_report_and_to_learning(small_run, tmp_path):
     assert (tmp_path / 'run' / 'cql' / 'policy.onnx').exists()
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_end_of_sim_is_the_end_of_its_nodes(number, small_run, tmp_path):
     nodes = Nodes(tmp_path)
     process = subprocess.Popen(
@@ -77,7 +77,7 @@ def test_the_end_of_sim_is_the_end_of_its_nodes(number, small_run, tmp_path):
         time.sleep(0.2)
     assert len(left_over(nodes.domain_id)) == 5
     os.kill(process.pid, number)
-    assert process.wait(timeout=30) == (0 if number == signal.SIGINT else -number)
+    assert process.wait(timeout=30) == (-number if number == signal.SIGKILL else 0)
     until_s = time.monotonic() + 15
     while left := left_over(nodes.domain_id):
         assert time.monotonic() < until_s, left
