@@ -19,6 +19,7 @@ from saferl_ros.cli.arguments import (
     Subparsers,
 )
 from saferl_ros.cli.screen import print_json, print_table, progress_bar, write_json
+from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.judge import evaluate, EvaluateConfig
 
@@ -36,8 +37,13 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         '--bundle', type=Path, action='append', default=[], metavar='DIR', help='may be repeated'
     )
-    parser.add_argument('--seeds', type=positive, default=10, metavar='N', help='test demands')
-    parser.add_argument('--seed', type=not_negative, default=0, help='moves all test demands')
+    parser.add_argument(
+        '--seeds', type=positive, metavar='N', help='test demands (default: 10, or those of YAML)'
+    )
+    parser.add_argument('--seed', type=not_negative, help='moves all test demands (default: 0)')
+    parser.add_argument(
+        '--config', type=Path, metavar='YAML', help="as 'evaluate' of a run; options go before it"
+    )
     parser.add_argument('-o', '--output', type=Path, required=True, metavar='EVAL.json')
     add_jobs(parser)
     add_json(parser)
@@ -56,7 +62,9 @@ def main(options: argparse.Namespace) -> int:
     options.observation = kinds.pop() if kinds else 'detector'
     junction = junction_of(options)
     check_output(options.output)
-    config = EvaluateConfig(seeds=options.seeds, seed=options.seed)
+    given = {'seeds': options.seeds, 'seed': options.seed}
+    stated = read_yaml(options.config, EvaluateConfig) if options.config else EvaluateConfig()
+    config = stated.model_copy(update={k: v for k, v in given.items() if v is not None})
     with progress_bar('tuning baselines') as tuning, progress_bar('judging') as judging:
         result = evaluate(
             junction,

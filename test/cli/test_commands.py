@@ -62,9 +62,11 @@ def test_inspect_reports_coverage_and_price(small_record, tmp_path):
 
 
 def test_evaluate_and_gate_judge_a_bundle(small_bundles, tmp_path):
-    out = tmp_path / 'evaluation.json'
+    out, config = tmp_path / 'evaluation.json', tmp_path / 'evaluate.yaml'
+    config.write_text('seeds: 5\ntune: {scales: [1.0], finalists: 1}\n')
     done = saferl(
         *('evaluate', 'cologne1', '--horizon', 120, '--seeds', 1, '-o', out, '--json'),
+        *('--config', config),
         *('--bundle', small_bundles / 'cql', '--bundle', small_bundles / 'bc'),
     )
     assert done.returncode == 0, done.stderr
