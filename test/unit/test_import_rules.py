@@ -50,6 +50,9 @@ DOORS = {  # library: the files and folders that may import it
     'plotly': ('report/',),
     'jinja2': ('report/',),
     'rclpy': ('ros/',),
+    'launch': ('ros/launching.py',),
+    'launch_ros': ('ros/launching.py',),
+    'foxglove': ('ros/foxglove_stream.py',),
     'saferl_msgs': ('ros/',),
 }
 
@@ -96,7 +99,7 @@ def test_the_core_loads_no_heavy_library(modules):
     assert loaded_after_importing(modules, HEAVY) == []
 
 
-@pytest.mark.parametrize('room', ['env', 'control', 'dataset', 'record', 'evaluate'])
+@pytest.mark.parametrize('room', ['env', 'control', 'dataset', 'record', 'bag', 'evaluate'])
 def test_a_room_before_and_beside_training_loads_no_learning_library(room):
     assert loaded_after_importing(modules_of(room, without=GYMNASIUM), LEARNING) == []
 
