@@ -63,12 +63,6 @@ class Ears:
             raw=True,
         )
 
-    def hear_descriptions_again(self) -> None:
-        """Subscribe anew to what is said only once, and so hear it again."""
-        for topic in list(self._heard):
-            if topic.endswith(f'/{names.DESCRIPTION}'):
-                self._node.destroy_subscription(self._heard.pop(topic))
-
 
 def _message_class(type_name: str) -> Any:
     package, kind, name = type_name.split('/')

@@ -11,7 +11,7 @@ from rclpy.node import Node
 
 from saferl_ros.bag.files import SegmentWriter
 from saferl_ros.errors import BagError
-from saferl_ros.ros import diagnostics, qos
+from saferl_ros.ros import diagnostics, names, qos
 from saferl_ros.ros.ears import DIAGNOSTICS, Ears, LOOK_PERIOD_S
 from saferl_ros.ros.executor import executor_of
 from saferl_ros.ros.parameters import declare, Declared
@@ -48,6 +48,8 @@ class ShadowRecorder(Node):
         self._folder = Path(self._options['output'])
         self._ears = Ears(self, self.on_message)
         self._segment: SegmentWriter | None = None
+        # said once: written into every segment, so that each can be read by itself
+        self._descriptions: dict[str, tuple[str, bytes]] = {}
         self._began_s = self._flushed_s = -1e9
         self._n_messages = 0
         self._said = self.create_publisher(DiagnosticArray, DIAGNOSTICS, qos.LOG)
@@ -61,12 +63,16 @@ class ShadowRecorder(Node):
         numbers = [p.name.rsplit('_', 1)[-1] for p in self._folder.glob('segment_*')]
         n = max((int(x) for x in numbers if x.isdigit()), default=-1) + 1
         self._segment = SegmentWriter(self._folder / f'segment_{n:05d}')
+        for topic, (type_name, data) in self._descriptions.items():
+            self._segment.write(topic, type_name, time.time_ns(), data)
         self._began_s = self._flushed_s = time.monotonic()
 
     def on_message(self, topic: str, type_name: str, data: bytes) -> None:
         """Write one message as it came."""
         assert self._segment is not None
         self._segment.write(topic, type_name, time.time_ns(), data)
+        if topic.endswith(f'/{names.DESCRIPTION}'):
+            self._descriptions[topic] = type_name, data
         self._n_messages += 1
 
     def _keep_house(self) -> None:
@@ -80,7 +86,6 @@ class ShadowRecorder(Node):
         if segment.n_messages and (is_large or is_old):
             segment.close()
             self._open()
-            self._ears.hear_descriptions_again()  # so that every segment can be read by itself
         elif now_s - self._flushed_s >= self._options['flush_s']:
             self._flushed_s = now_s
             segment.flush()

@@ -173,3 +173,20 @@ def test_one_bridge_serves_all_junctions_of_a_network(tmp_path):
     with log.open(newline='') as file:
         shown = {row['junction_id'] for row in csv.DictReader(file)}
     assert shown == {'a', 'b', 'c'}
+
+
+def test_a_recorder_begins_new_segments_and_loses_nothing_between_them(tmp_path):
+    bag = tmp_path / 'bag'
+    with street(tmp_path) as (nodes, observer):
+        nodes.start('fixed_time')
+        nodes.start('shadow_recorder', output=str(bag), max_segment_mb=0.05)
+        nodes.start('sumo_bridge', recorder='shadow_recorder', **{**BESIDE, 'horizon_s': 300.0})
+        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 60.0)
+        assert nodes.stop('shadow_recorder') == 0, nodes.said('shadow_recorder')
+    segments = sorted(bag.iterdir())
+    assert len(segments) > 2
+    assert all((segment / 'metadata.yaml').exists() for segment in segments)
+    states = [one.message.sequence for one in read_messages(bag, (names.SIGNAL_STATE,))]
+    assert states == list(range(1, 301))
+    for segment in segments:  # each can be read by itself
+        assert len(list(read_messages(segment, (names.DESCRIPTION,)))) == 1
