@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -48,12 +48,20 @@ def write_report(run_dir: Path, path: Path) -> None:
     :raises UsageError: if there is no such folder, or the page cannot be written.
     :raises DatasetError: if the evaluation is missing or damaged.
     """
+    write_page('template.html', lambda: page_context(read_run(run_dir)), path)
+
+
+def write_page(template: str, make_context: Callable[[], dict[str, Any]], path: Path) -> None:
+    """
+    Fill one of our templates and write the page when it is whole.
+
+    :param make_context: called once what the page needs is known to be there.
+    :raises MissingExtraError: if plotly or jinja2 is not installed.
+    :raises UsageError: if the page cannot be written.
+    """
     plotly_js = _plotly_js()
-    environment = _environment()
-    context = page_context(read_run(run_dir))
-    page = environment.get_template('template.html').render(
-        **context, css=_own_file('page.css'), plotly_js=plotly_js
-    )
+    filled = _environment().get_template(template)
+    page = filled.render(**make_context(), css=_own_file('page.css'), plotly_js=plotly_js)
     partial = path.with_name(path.name + '.writing')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

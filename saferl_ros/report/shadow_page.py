@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, UTC
 import math
@@ -13,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from saferl_ros.bag.scoreboard import GapKind, HourCount, JunctionScore
-from saferl_ros.dataset.io import cannot_write
 from saferl_ros.evaluate.shadow_value import ShadowValue
 from saferl_ros.report.approaches import approach_labels, movements_in_words
 from saferl_ros.report.figure import Figure, finite, layout
 from saferl_ros.report.missing import Missing
-from saferl_ros.report.page import _environment, _own_file, _plotly_js
+from saferl_ros.report.page import write_page
 from saferl_ros.report.readable import clock, count, counted, DAY_S, NOT_KNOWN, number
 from saferl_ros.report.table import Row, Table
 from saferl_ros.shield.decision import ShieldReason
@@ -74,19 +72,7 @@ def write_shadow_report(
     :raises MissingExtraError: if plotly or jinja2 is not installed.
     :raises UsageError: if the page cannot be written.
     """
-    plotly_js = _plotly_js()
-    template = _environment().get_template('shadow.html')
-    context = shadow_context(name, junctions, unfinished)
-    page = template.render(**context, css=_own_file('page.css'), plotly_js=plotly_js)
-    partial = path.with_name(path.name + '.writing')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding='utf-8')
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # the first error is the one to tell
-            partial.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
+    write_page('shadow.html', lambda: shadow_context(name, junctions, unfinished), path)
 
 
 def shadow_context(

@@ -284,7 +284,6 @@ class Writer:
     """Writes messages of our types to a segment, without ROS."""
 
     def __init__(self, folder: Path) -> None:
-        pytest.importorskip('rosbags')
         self.segment = SegmentWriter(folder)
         self.n = 0
 
