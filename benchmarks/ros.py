@@ -36,8 +36,8 @@ from saferl_ros.bundle.load import load_bundle
 from saferl_ros.bundle.manifest import Manifest, POLICY_NAME, sha256
 from saferl_ros.control.rollout import drive
 from saferl_ros.control.shielded import Shielded
-from saferl_ros.env.junction import DECISION_S, Junction, JunctionSimulation
-from saferl_ros.env.street_network import derive_junctions
+from saferl_ros.env.junction import DECISION_S, derive_junctions, Junction
+from saferl_ros.env.network_simulation import JunctionSimulation
 from saferl_ros.isolation import run_isolated
 from saferl_ros.ros import names, qos
 from saferl_ros.ros.executor import executor_of
@@ -190,7 +190,7 @@ def plain_s(bundle_folder: Path) -> float:
     demand = DemandVariation(split=Split.TEST, seed=0, is_nominal=True)
     simulation = JunctionSimulation(junction, demand)
     simulation.start()
-    drive(simulation, Shielded(bundle, Shield(junction.plan)))
+    drive(simulation, [Shielded(bundle, Shield(junction.plan))])
     simulation.close()
     return time.perf_counter() - start
 

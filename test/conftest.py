@@ -30,9 +30,9 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
     folder = tmp_path_factory.mktemp('small_run')
     data = folder / 'data.h5'
     junction = Junction.derive(load_scenario('cologne1', horizon_s=HORIZON_S))
-    record(junction, RecordConfig(episodes=2), data)
+    record([junction], RecordConfig(episodes=2), [data])
     config = TrainConfig.model_validate(
         {'cql': {'steps': 50, 'ensemble': 1}, 'bc': {'steps': 50}, 'fqe': {'steps': 0}}
     )
-    bundles = train_all(data, config, folder / 'run')
+    bundles = train_all([data], config, folder / 'run')
     return SmallRun(record=data, cql=bundles['cql'], bc=bundles['bc'])

@@ -7,7 +7,8 @@ import numpy as np
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
 from saferl_ros.control.rollout import drive
 from saferl_ros.env.intersection import IntersectionEnv
-from saferl_ros.env.junction import Junction, JunctionSimulation
+from saferl_ros.env.junction import Junction
+from saferl_ros.env.network_simulation import JunctionSimulation
 from saferl_ros.scenario import load_scenario
 
 Trajectory = tuple[list[list[float]], list[float], list[float], list[str]]
@@ -51,6 +52,6 @@ def lamps_under_our_control(name: str) -> list[str]:
     simulation = JunctionSimulation(junction)
     simulation.start()
     own = FixedTimeFamily(junction.plan, FamilyConfig(plans='net'), np.random.default_rng(0))
-    drive(simulation, own)
+    drive(simulation, [own])
     simulation.close()
     return simulation.lamp_log

@@ -7,7 +7,8 @@ from pathlib import Path
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.control.rollout import drive
 from saferl_ros.control.shielded import Shielded
-from saferl_ros.env.junction import Junction, JunctionSimulation
+from saferl_ros.env.junction import Junction
+from saferl_ros.env.network_simulation import JunctionSimulation
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.shield import Shield
 from saferl_ros.shield.guard import Guard
@@ -23,7 +24,7 @@ def judged_lamps(task: tuple[Path, float, int]) -> list[tuple[float, str]]:
     demand = DemandVariation(split=Split.TEST, seed=seed, is_nominal=True)
     simulation = JunctionSimulation(junction, demand)
     simulation.start()
-    drive(simulation, controller)
+    drive(simulation, [controller])
     log, begin_s = simulation.lamp_log, junction.scenario.begin_s
     simulation.close()
     return [(begin_s + n, lamps) for n, lamps in enumerate(log) if n == 0 or lamps != log[n - 1]]

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from saferl_ros.control import Decision, Moment, Shielded
 from saferl_ros.control.rollout import drive
-from saferl_ros.env.junction import Junction, JunctionSimulation
+from saferl_ros.env.junction import Junction
+from saferl_ros.env.network_simulation import JunctionSimulation
 from saferl_ros.env.street import StreetSimulation
 from saferl_ros.observation import ObservationSpec, SignalView
 from saferl_ros.scenario import load_scenario
@@ -281,7 +282,7 @@ def lamps_in_the_loop_that_is_judged(fails_s: tuple[float, float]) -> list[str]:
         is_rearmed = False
 
     simulation.start()
-    drive(simulation, Rearmed())
+    drive(simulation, [Rearmed()])
     simulation.close()
     return simulation.lamp_log
 

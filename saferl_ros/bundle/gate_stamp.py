@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.bundle.manifest import POLICY_NAME
 from saferl_ros.errors import BundleError
@@ -12,19 +13,22 @@ from saferl_ros.errors import BundleError
 
 def stamp_gate(folder: Path, verdict: dict[str, Any], evaluation: dict[str, Any]) -> None:
     """
-    Put a verdict into the manifest of the very policy that was judged.
+    Put a verdict into the manifest of the very policy that was judged, at every junction.
 
-    :param folder: the bundle.
+    :param folder: the bundle, or the folder of a network's bundles.
     :param verdict: what ``saferl gate`` decided, passed or not.
     :param evaluation: on which it decided; it names the judged policies by their SHA-256.
     :raises BundleError: if the bundle's policy is not the one that was judged.
     """
-    manifest = load_bundle(folder).manifest
-    judged = evaluation.get('policies', {}).get(verdict['controller'])
-    ours = manifest.files[POLICY_NAME]
-    if judged != ours:
-        raise BundleError(
-            f"bundle '{folder}' is not the policy that was judged as '{verdict['controller']}' "
-            f'(SHA-256 {ours[:12]}, judged {str(judged)[:12]}); evaluate this bundle first'
-        )
-    manifest.model_copy(update={'gate': verdict}).write(folder)
+    judged = evaluation.get('policies', {}).get(verdict['controller'], {})
+    manifests = {found: load_bundle(found).manifest for found in find_bundles(folder)}
+    for found, manifest in manifests.items():
+        ours, theirs = manifest.files[POLICY_NAME], judged.get(manifest.junction_id)
+        if ours != theirs:
+            raise BundleError(
+                f"bundle '{found}' is not the policy that was judged as "
+                f"'{verdict['controller']}' (SHA-256 {ours[:12]}, judged {str(theirs)[:12]}); "
+                'evaluate this bundle first'
+            )
+    for found, manifest in manifests.items():
+        manifest.model_copy(update={'gate': verdict}).write(found)

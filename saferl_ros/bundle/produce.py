@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ import shutil
 import threading
 
 from saferl_ros.bundle.export import export_bundle
+from saferl_ros.bundle.folders import bundle_folder
 from saferl_ros.bundle.manifest import Manifest, MANIFEST_NAME, sha256
 from saferl_ros.dataset.io import read_record
 from saferl_ros.errors import BundleError
@@ -46,7 +47,7 @@ def bundle_names(config: TrainConfig) -> dict[str, tuple[str, int]]:
 
 
 def train_all(
-    record_file: Path,
+    record_files: Sequence[Path],
     config: TrainConfig,
     out: Path,
     *,
@@ -55,29 +56,33 @@ def train_all(
     progress: Progress = lambda done, total: None,
 ) -> dict[str, Path]:
     """
-    Train everything the configuration names; finished bundles of the same record are kept.
+    Train everything the configuration names; finished bundles of the same records are kept.
 
     Each training runs in a process of its own with one torch thread.
 
-    :param out: bundles go to ``out/<name>``, logs to ``out/logs/<name>``.
+    :param record_files: one per junction.
+    :param out: bundles go to ``out/<name>``, logs to ``out/logs/<name>``; of several junctions to
+        a folder per junction in there.
     :param progress: called with (gradient steps done, steps in all).
-    :returns: bundle name to folder.
+    :returns: policy name to its bundle, or to its folder of bundles.
     """
-    read_record(record_file)  # fails early, with a clear message
-    digest = sha256(record_file)
-    tasks = [
-        TrainTask(
-            record_file=record_file,
-            record_sha256=digest,
-            algorithm=algorithm,
-            seed=seed,
-            config=config,
-            folder=out / name,
-            log_dir=out / 'logs' / name,
-            device=device,
-        )
-        for name, (algorithm, seed) in bundle_names(config).items()
-    ]
+    names, is_alone, tasks = bundle_names(config), len(record_files) == 1, []
+    for file in record_files:
+        junction_id = read_record(file).plan.junction_id  # fails early, with a clear message
+        digest = sha256(file)
+        tasks += [
+            TrainTask(
+                record_file=file,
+                record_sha256=digest,
+                algorithm=algorithm,
+                seed=seed,
+                config=config,
+                folder=bundle_folder(out / name, junction_id, is_alone=is_alone),
+                log_dir=bundle_folder(out / 'logs' / name, junction_id, is_alone=is_alone),
+                device=device,
+            )
+            for name, (algorithm, seed) in names.items()
+        ]
     left = [task for task in tasks if not _is_done(task)]
     # long ones first, so that two workers end together
     left.sort(key=lambda task: -_steps(task))
@@ -97,7 +102,7 @@ def train_all(
         stop.set()
         poller.join()
     progress(total, total)
-    return {task.folder.name: task.folder for task in tasks}
+    return {name: out / name for name in names}
 
 
 def _steps(task: TrainTask) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.dataset.io import cannot_write
-from saferl_ros.env.junction import Junction
+from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.errors import MissingExtraError, UsageError
 from saferl_ros.observation.spec import OBSERVATION_KINDS
 from saferl_ros.scenario.demand import count_departures
@@ -115,7 +115,9 @@ def add_scenario(parser: argparse.ArgumentParser, *, is_optional: bool = False) 
         '--routes', type=Path, nargs='+', default=[], metavar='FILE', help='route files'
     )
     parser.add_argument(
-        '--junction', metavar='ID', help='the signal that learns, where a network has several'
+        '--junction',
+        metavar='ID',
+        help='the only signal to control, where a network has several (default: all of them)',
     )
     parser.add_argument(
         '--horizon', type=seconds, metavar='S', help='length of an episode [s] (default: its own)'
@@ -165,9 +167,9 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', action='store_true', help='print the result as JSON')
 
 
-def junction_of(options: argparse.Namespace) -> Junction:
+def junctions_of(options: argparse.Namespace) -> list[Junction]:
     """
-    Return the junction that the options name, with plan and observation derived.
+    Return the junctions that the options name, with plan and observation derived.
 
     :raises ScenarioError: if it cannot be used, or nothing departs within its time.
     """
@@ -179,7 +181,7 @@ def junction_of(options: argparse.Namespace) -> Junction:
         horizon_s=options.horizon,
     )
     count_departures(scenario)
-    return Junction.derive(
+    return derive_junctions(
         scenario,
         clearance=options.clearance,
         observation=getattr(options, 'observation', 'detector'),

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from saferl_ros.bundle.load import load_bundle
-from saferl_ros.cli.arguments import add_command, add_json, add_scenario, junction_of, Subparsers
+from saferl_ros.cli.arguments import add_command, add_json, add_scenario, junctions_of, Subparsers
 from saferl_ros.cli.screen import print_json, print_table
 from saferl_ros.evaluate.crosscheck import cross_check
 
@@ -30,7 +30,8 @@ def main(options: argparse.Namespace) -> int:
     """Print the delay under sumo-rl's environment beside that of the own program."""
     bundle = load_bundle(options.bundle)
     options.observation = bundle.spec.kind
-    junction = junction_of(options)
+    options.junction = bundle.manifest.junction_id
+    (junction,) = junctions_of(options)
     bundle.require(
         plan_fingerprint=junction.plan.fingerprint(),
         spec_fingerprint=junction.spec.fingerprint(),

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.cli.arguments import (
     add_command,
@@ -13,7 +14,7 @@ from saferl_ros.cli.arguments import (
     add_json,
     add_scenario,
     check_output,
-    junction_of,
+    junctions_of,
     not_negative,
     positive,
     Subparsers,
@@ -56,18 +57,19 @@ def main(options: argparse.Namespace) -> int:
         if folder.name in bundles:
             raise UsageError(f"two bundles are named '{folder.name}'; rename one folder")
         bundles[folder.name] = folder
-    kinds = {load_bundle(folder).spec.kind for folder in bundles.values()}
+    found = [load_bundle(f) for place in bundles.values() for f in find_bundles(place)]
+    kinds = {bundle.spec.kind for bundle in found}
     if len(kinds) > 1:
         raise UsageError(f'bundles with different observations ({", ".join(sorted(kinds))})')
     options.observation = kinds.pop() if kinds else 'detector'
-    junction = junction_of(options)
+    junctions = junctions_of(options)
     check_output(options.output)
     given = {'seeds': options.seeds, 'seed': options.seed}
     stated = read_yaml(options.config, EvaluateConfig) if options.config else EvaluateConfig()
     config = stated.model_copy(update={k: v for k, v in given.items() if v is not None})
     with progress_bar('tuning baselines') as tuning, progress_bar('judging') as judging:
         result = evaluate(
-            junction,
+            junctions,
             bundles,
             config,
             jobs=options.jobs,

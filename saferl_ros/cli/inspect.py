@@ -9,7 +9,9 @@ from typing import Any
 from saferl_ros.cli.arguments import add_command, add_json, check_output, Subparsers
 from saferl_ros.cli.screen import print_json, print_table
 from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.files import find_records
 from saferl_ros.dataset.io import export_csv, read_record
+from saferl_ros.errors import UsageError
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -21,7 +23,9 @@ def add_parser(commands: Subparsers) -> None:
         'report what a record can teach, and what it cost',
         'saferl inspect data.h5',
     )
-    parser.add_argument('record', type=Path, metavar='DATA.h5')
+    parser.add_argument(
+        'record', type=Path, metavar='DATA.h5', help='a record, or a folder of them'
+    )
     parser.add_argument(
         '--csv', type=Path, metavar='FILE', help='also write every decision as CSV'
     )
@@ -37,19 +41,61 @@ def main(options: argparse.Namespace) -> int:
     """Print the quality report."""
     if options.csv:
         check_output(options.csv)
-    found = read_record(options.record)
-    report = quality(found)
+    paths = find_records(options.record)
+    if len(paths) > 1 and (options.csv or options.minari):
+        raise UsageError(
+            f"'{options.record}' holds {len(paths)} records; to export name one of them, for "
+            f'example {paths[0]}'
+        )
+    records = [read_record(path) for path in paths]
+    reports = [quality(found) for found in records]
     if options.csv:
-        export_csv(found, options.csv)
+        export_csv(records[0], options.csv)
     if options.minari:
         from saferl_ros.dataset.minari_export import export_minari
 
-        export_minari(found, options.minari)
+        export_minari(records[0], options.minari)
     if options.json:
-        print_json(report)
+        print_json(reports[0] if len(reports) == 1 else reports)
     else:
-        print_quality(report)
+        print_qualities(reports)
     return 0
+
+
+def print_qualities(reports: list[dict[str, Any]]) -> None:
+    """Print the quality reports of one junction or of a network for people."""
+    if len(reports) == 1:
+        print_quality(reports[0])
+        return
+    print_price(reports[0])
+    print_table(
+        f'{reports[0]["scenario"]}: {len(reports)} junctions recorded together, '
+        f'{reports[0]["hours"]:.1f} h',
+        ['junction', 'decisions', 'changes', 'effective size', 'stages', 'thin'],
+        [
+            [
+                report['junction_id'],
+                str(report['n_decisions']),
+                str(report['n_changes']),
+                f'{report["effective_size"]:.0f}',
+                str(len(report['follows'])),
+                str(len(report['thin'])),
+            ]
+            for report in reports
+        ],
+    )
+    for warning in dict.fromkeys(w for report in reports for w in report['warnings']):
+        print(f'note: {warning}')
+
+
+def print_price(report: dict[str, Any]) -> None:
+    """Print what the data cost, if that is known."""
+    price = report['price']
+    if price:
+        print(
+            f'price of the data: {price["mean"]:.3f} [{price["ci_low"]:.3f} to '
+            f"{price['ci_high']:.3f}] of the own plan's delay, {price['n_pairs']:.0f} hours each"
+        )
 
 
 def print_quality(report: dict[str, Any]) -> None:
@@ -63,12 +109,7 @@ def print_quality(report: dict[str, Any]) -> None:
         f'{report["n_decisions"]} decisions, {report["n_changes"]} changes of stage, effective '
         f'size {report["effective_size"]:.0f}'
     )
-    price = report['price']
-    if price:
-        print(
-            f'price of the data: {price["mean"]:.3f} [{price["ci_low"]:.3f} to '
-            f"{price['ci_high']:.3f}] of the own plan's delay, {price['n_pairs']:.0f} hours each"
-        )
+    print_price(report)
     n_stages = len(report['follows'])
     print_table(
         'which stage followed which',

@@ -13,17 +13,18 @@ from saferl_ros.cli.arguments import (
     add_observation,
     add_scenario,
     check_output,
-    junction_of,
+    junctions_of,
     not_negative,
     positive,
     require,
     Subparsers,
 )
-from saferl_ros.cli.inspect import print_quality
+from saferl_ros.cli.inspect import print_qualities
 from saferl_ros.cli.screen import print_json, progress_bar
 from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.control.family import FamilyConfig, PLAN_FAMILIES
 from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import export_csv, read_record, write_record
 from saferl_ros.env.reward import REWARDS
 from saferl_ros.errors import UsageError
@@ -47,7 +48,14 @@ def add_parser(commands: Subparsers) -> None:
         help="make the record from a shadow run's recording instead of a simulation",
     )
     add_observation(parser)
-    parser.add_argument('-o', '--output', type=Path, required=True, metavar='DATA.h5')
+    parser.add_argument(
+        '-o',
+        '--output',
+        type=Path,
+        required=True,
+        metavar='DATA.h5',
+        help='a file; of several junctions a folder of files',
+    )
     parser.add_argument('--episodes', type=positive, default=100, metavar='N')
     parser.add_argument('--seed', type=not_negative, default=0, metavar='S')
     parser.add_argument(
@@ -73,18 +81,24 @@ def main(options: argparse.Namespace) -> int:
         return _from_bag(options)
     if options.scenario is None:
         raise UsageError('name a SCENARIO to simulate, or a recording with --from-bag BAG')
-    junction = junction_of(options)
+    junctions = junctions_of(options)
     family = read_yaml(options.family, FamilyConfig) if options.family else FamilyConfig()
     if not options.family:
         family = FamilyConfig(plans=options.plans)
     config = RecordConfig(
         episodes=options.episodes, seed=options.seed, family=family, reward=options.reward
     )
-    for path in filter(None, (options.output, options.csv)):
+    paths = record_paths(options.output, [junction.plan.junction_id for junction in junctions])
+    if options.csv and len(paths) > 1:
+        raise UsageError(
+            f"--csv writes one junction, '{options.scenario}' has {len(paths)} signals; name one "
+            "with --junction, or export single files later with 'saferl inspect FILE --csv'"
+        )
+    for path in filter(None, (*paths, options.csv)):
         check_output(path)
     with progress_bar('recording') as progress:
-        record(junction, config, options.output, jobs=options.jobs, progress=progress)
-    return _show(options)
+        record(junctions, config, paths, jobs=options.jobs, progress=progress)
+    return _show(options, paths)
 
 
 def _from_bag(options: argparse.Namespace) -> int:
@@ -96,18 +110,20 @@ def _from_bag(options: argparse.Namespace) -> int:
     for path in filter(None, (options.output, options.csv)):
         check_output(path)
     write_record(record_from_bag(options.from_bag, junction_id=options.junction), options.output)
-    return _show(options)
+    return _show(options, [options.output])
 
 
-def _show(options: argparse.Namespace) -> int:
-    """Say what the written record is worth."""
-    written = read_record(options.output)
-    if options.csv:
-        export_csv(written, options.csv)
-    report = quality(written)
+def _show(options: argparse.Namespace, paths: list[Path]) -> int:
+    """Say what the written records are worth."""
+    reports = []
+    for path in paths:
+        written = read_record(path)
+        if options.csv:
+            export_csv(written, options.csv)
+        reports.append(quality(written))
     if options.json:
-        print_json(report)
+        print_json(reports[0] if len(reports) == 1 else reports)
     else:
-        print_quality(report)
+        print_qualities(reports)
         print(f'written: {options.output}')
     return 0

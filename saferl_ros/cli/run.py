@@ -10,11 +10,12 @@ import time
 from saferl_ros.cli.arguments import add_command, add_jobs, add_json, require, Subparsers
 from saferl_ros.cli.evaluate import print_evaluation
 from saferl_ros.cli.gate import decide, print_gate
-from saferl_ros.cli.inspect import print_quality
+from saferl_ros.cli.inspect import print_qualities
 from saferl_ros.cli.run_config import RunConfig
 from saferl_ros.cli.screen import print_json, progress_bar, write_json
 from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import cannot_write, read_record
 from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.judge import evaluate, read_evaluation
@@ -51,23 +52,24 @@ def main(options: argparse.Namespace) -> int:
     require('sim', 'libsumo', 'h5py')
     require('train', 'torch', 'd3rlpy', 'onnx', 'tensorboard')
     require('report', 'plotly', 'jinja2')
-    junction = config.load_junction()
+    junctions = config.load_junctions()
     check_device(options.device)
     folder = options.output or Path('runs') / config.name
     _open_folder(folder, config)
-    data = folder / 'dataset.h5'
+    place = folder / ('dataset.h5' if len(junctions) == 1 else 'dataset')
+    files = record_paths(place, [junction.plan.junction_id for junction in junctions])
 
-    if not data.exists():
+    if not all(file.exists() for file in files):
         with progress_bar('recording') as progress:
-            record(junction, config.record, data, jobs=options.jobs, progress=progress)
-    report = quality(read_record(data))
-    write_json(report, folder / 'quality.json')
+            record(junctions, config.record, files, jobs=options.jobs, progress=progress)
+    reports = [quality(read_record(file)) for file in files]
+    write_json(reports[0] if len(reports) == 1 else reports, folder / 'quality.json')
     if not options.json:
-        print_quality(report)
+        print_qualities(reports)
 
     with progress_bar('training') as progress:
         bundles = train_all(
-            data,
+            files,
             config.train,
             folder,
             jobs=options.jobs,
@@ -81,7 +83,7 @@ def main(options: argparse.Namespace) -> int:
     else:
         with progress_bar('tuning baselines') as tuning, progress_bar('judging') as judging:
             evaluation = evaluate(
-                junction,
+                junctions,
                 bundles,
                 config.evaluate,
                 family=config.record.family,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from saferl_ros.env.junction import Junction
+from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.evaluate.gate import GateConfig
 from saferl_ros.evaluate.judge import EvaluateConfig
 from saferl_ros.record.recorder import RecordConfig
@@ -35,9 +35,9 @@ class RunConfig(BaseModel):
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
 
-    def load_junction(self) -> Junction:
+    def load_junctions(self) -> list[Junction]:
         """
-        Return the junction of this run.
+        Return the junctions of this run.
 
         :raises ScenarioError: if it cannot be used, or nothing departs within its time.
         """
@@ -48,7 +48,7 @@ class RunConfig(BaseModel):
             horizon_s=self.horizon_s,
         )
         count_departures(scenario)
-        return Junction.derive(
+        return derive_junctions(
             scenario,
             clearance=self.clearance,
             observation=self.observation,

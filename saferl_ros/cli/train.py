@@ -17,6 +17,7 @@ from saferl_ros.cli.arguments import (
 from saferl_ros.cli.screen import print_json, progress_bar
 from saferl_ros.cli.yaml_file import build_model, read_yaml
 from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.files import find_records
 from saferl_ros.dataset.io import cannot_write, read_record
 from saferl_ros.errors import ConfigError
 from saferl_ros.train.config import TrainConfig
@@ -31,7 +32,9 @@ def add_parser(commands: Subparsers) -> None:
         'learn policies from a record and export them as bundles',
         'saferl train data.h5 --algo cql,bc -o run',
     )
-    parser.add_argument('record', type=Path, metavar='DATA.h5')
+    parser.add_argument(
+        'record', type=Path, metavar='DATA.h5', help='a record, or a folder of them'
+    )
     parser.add_argument(
         '--algo', metavar='LIST', help='cql, bc, dqn, separated by commas (default: cql,bc)'
     )
@@ -50,7 +53,8 @@ def main(options: argparse.Namespace) -> int:
     from saferl_ros.train.library import check_device, load_d3rlpy
 
     require('train', 'torch', 'd3rlpy', 'onnx', 'tensorboard')
-    record = read_record(options.record)
+    paths = find_records(options.record)
+    warnings = [w for path in paths for w in quality(read_record(path))['warnings']]
     load_d3rlpy()
     check_device(options.device)
     config = read_yaml(options.config, TrainConfig) if options.config else TrainConfig()
@@ -72,11 +76,11 @@ def main(options: argparse.Namespace) -> int:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(options.output, error) from error
-    for warning in quality(record)['warnings']:
+    for warning in dict.fromkeys(warnings):
         print(f'note: {warning}', file=sys.stderr)
     with progress_bar('training') as progress:
         bundles = train_all(
-            options.record,
+            paths,
             config,
             options.output,
             jobs=options.jobs,

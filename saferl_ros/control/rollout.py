@@ -1,16 +1,17 @@
-"""Runs one episode under one controller and measures it."""
+"""Runs one episode under one controller per junction and measures it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from saferl_ros.control.controller import Controller, Decision, Moment
-from saferl_ros.env.junction import JunctionSimulation, StepOutcome
+from saferl_ros.env.junction_control import StepOutcome
+from saferl_ros.env.network_simulation import NetworkSimulation
 from saferl_ros.observation import SignalView
 from saferl_ros.sumo.outputs import read_trips, TripSummary
 
@@ -58,18 +59,29 @@ class EpisodeResult:
         }
 
 
-Listener = Callable[[SignalView, 'Any', Decision, StepOutcome], None]
+# (index of the junction, signal before the step, moment, decision, outcome)
+Listener = Callable[[int, SignalView, Moment, Decision, StepOutcome], None]
+
+
+@dataclass(slots=True)
+class Drive:
+    """What the controllers did during an episode."""
+
+    n_decisions: int = 0
+    vetoes: int = 0  # requests that a sequencer refused
 
 
 def drive(
-    simulation: JunctionSimulation, controller: Controller, listener: Listener | None = None
-) -> int:
+    simulation: NetworkSimulation,
+    controllers: Sequence[Controller],
+    listener: Listener | None = None,
+) -> Drive:
     """
-    Let ``controller`` decide until the episode is over; SUMO is started and left open.
+    Let each junction's controller decide until the episode is over; SUMO is left open.
 
-    :param listener: called after each step with the signal before it, the moment, the decision and
-        the outcome.
-    :returns: the number of requests that the sequencer refused.
+    :param simulation: started.
+    :param controllers: one per junction.
+    :param listener: called when a junction's step has ended, before its next decision.
     """
     lane = simulation.simulation.api.lane
 
@@ -78,45 +90,62 @@ def drive(
             return int(lane.getLastStepHaltingNumber(lane_id))
         return int(lane.getLastStepVehicleNumber(lane_id))
 
-    vetoes = 0
+    done = Drive()
+    steps: dict[int, tuple[SignalView, Moment, Decision]] = {}  # that run now
+
+    def end_step(n: int) -> None:
+        if n in steps:
+            outcome = simulation.outcome(simulation.controls[n])
+            done.vetoes += outcome.cost.shield_vetoes
+            if listener is not None:
+                listener(n, *steps[n], outcome)
+
     while not simulation.is_over:
-        signal = simulation.signal_view()
-        moment = Moment(
-            signal=signal,
-            observe=partial(simulation.observe, signal),
-            lane_veh=lane_veh,
-            now_s=simulation.now_s,
-        )
-        decision = controller.decide(moment)
-        outcome = simulation.apply(decision.stage, decision.hold_s)
-        vetoes += outcome.cost.shield_vetoes
-        if listener is not None:
-            listener(signal, moment, decision, outcome)
-    return vetoes
+        for n, control in enumerate(simulation.controls):
+            if not control.is_due:
+                continue
+            end_step(n)
+            signal = control.signal_view()
+            moment = Moment(
+                signal=signal,
+                observe=partial(control.observe, simulation.now_s, signal),
+                lane_veh=lane_veh,
+                now_s=simulation.now_s,
+            )
+            decision = controllers[n].decide(moment)
+            control.request(decision.stage, decision.hold_s)
+            steps[n] = signal, moment, decision
+            done.n_decisions += 1
+        simulation.run_until_due()
+    for n in range(len(simulation.controls)):
+        end_step(n)
+    return done
 
 
 def finish(
-    simulation: JunctionSimulation, *, vetoes: int, n_decisions: int, keep_trace: bool = False
+    simulation: NetworkSimulation, done: Drive, *, keep_trace: bool = False
 ) -> EpisodeResult:
     """
     Close SUMO, read its outputs and return the episode's result.
 
     :param simulation: started with ``outputs`` and ``sample_traffic``, run to its end.
+    :param done: from ``drive``.
     """
     simulation.simulation.close()
     trips = read_trips(simulation.simulation.tripinfo_file, simulation.simulation.statistics_file)
-    sampler, monitor = simulation.sampler, simulation.monitor
+    sampler = simulation.sampler
+    faults = sum((control.monitor.counts for control in simulation.controls), Counter[str]())
     simulation.close()
     return EpisodeResult(
         trips=trips,
         queue_veh=float(np.mean(sampler.queue_veh)) if sampler and sampler.queue_veh else 0.0,
         max_wait_s=sampler.max_wait_s if sampler else 0.0,
         max_pedestrian_wait_s=sampler.max_pedestrian_wait_s if sampler else 0.0,
-        monitor_faults=monitor.n_faults,
-        fault_counts=dict(monitor.counts),
-        shield_vetoes=vetoes,
-        starved=monitor.counts['long_red'],
-        n_decisions=n_decisions,
+        monitor_faults=sum(control.monitor.n_faults for control in simulation.controls),
+        fault_counts=dict(faults),
+        shield_vetoes=done.vetoes,
+        starved=faults['long_red'],
+        n_decisions=done.n_decisions,
         queue_times_s=sampler.times_s if sampler and keep_trace else [],
         queue_trace_veh=sampler.queue_veh if sampler and keep_trace else [],
     )

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from saferl_ros.env.cost import Cost
-from saferl_ros.env.junction import DECISION_S, Junction, JunctionSimulation, StepOutcome
+from saferl_ros.env.junction import DECISION_S, Junction
+from saferl_ros.env.junction_control import StepOutcome
+from saferl_ros.env.network_simulation import JunctionSimulation
 from saferl_ros.errors import UsageError
 from saferl_ros.isolation import IsolatedObject
 from saferl_ros.observation import SignalView
@@ -235,7 +237,7 @@ class _Episode:
         self._simulation.start()
 
     def observation_space(self) -> Any:
-        return self._simulation.observation_fn.observation_space()
+        return self._simulation.control.observation_fn.observation_space()
 
     def look(self) -> tuple[Observation, SignalView]:
         signal = self._simulation.signal_view()
@@ -249,7 +251,7 @@ class _Episode:
         return self._simulation.lamp_log
 
     def fault_counts(self) -> dict[str, int]:
-        return dict(self._simulation.monitor.counts)
+        return dict(self._simulation.control.monitor.counts)
 
     def close(self) -> None:
         self._simulation.close()

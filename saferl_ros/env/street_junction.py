@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from saferl_ros.env.calls import Calls
-from saferl_ros.env.junction import DECISION_S, Junction, view_signal
+from saferl_ros.env.junction import DECISION_S, Junction
+from saferl_ros.env.junction_control import view_signal
 from saferl_ros.observation import DetectorReadings, SignalView
 from saferl_ros.shield import Cabinet, CabinetTick, DetectorWatch, Shield
 from saferl_ros.sumo.detectors import DetectorReader

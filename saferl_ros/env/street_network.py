@@ -3,41 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from saferl_ros.env.junction import DECISION_S, Junction
 from saferl_ros.env.street_junction import StreetJunction
-from saferl_ros.scenario import DemandVariation, Scenario
+from saferl_ros.scenario import DemandVariation
 from saferl_ros.shield import CabinetTick, Shield
-from saferl_ros.sumo.derive import signal_ids
 from saferl_ros.sumo.detectors import detector_xml
-from saferl_ros.sumo.network import read_network
-from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
 from saferl_ros.sumo.simulation import Simulation, SimulationOptions
-
-
-def derive_junctions(
-    scenario: Scenario,
-    names: Sequence[str] = (),
-    *,
-    observation: str = 'detector',
-    settings: SignalSettings = NO_SETTINGS,
-) -> list[Junction]:
-    """
-    Return the junctions of a scenario, in the network's order.
-
-    :param names: which; by default all signals that have a choice. The others keep their own
-        programs.
-    :param settings: bounds and longer times that an engineer states, by junction.
-    :raises ScenarioError: if a name is unknown, or there is no signal to control.
-    """
-    chosen: list[str | None] = [*(names or signal_ids(read_network(scenario.net_file)))]
-    return [
-        Junction.derive(
-            replace(scenario, junction_id=name), observation=observation, settings=settings
-        )
-        for name in chosen or [None]  # none at all: let the junction say what is missing
-    ]
 
 
 class StreetNetwork:

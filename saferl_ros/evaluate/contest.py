@@ -10,9 +10,10 @@ import numpy as np
 from saferl_ros.control.controller import Controller
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
 from saferl_ros.control.max_pressure import MaxPressure, MaxPressureConfig
-from saferl_ros.control.rollout import drive, EpisodeResult, finish
+from saferl_ros.control.rollout import Drive, drive, EpisodeResult, finish
 from saferl_ros.control.shielded import Shielded
-from saferl_ros.env.junction import Junction, JunctionSimulation
+from saferl_ros.env.junction import Junction
+from saferl_ros.env.network_simulation import NetworkSimulation
 from saferl_ros.scenario import DemandVariation
 from saferl_ros.shield import Shield
 from saferl_ros.shield.guard import Guard
@@ -26,40 +27,41 @@ class Contestant:
     """
     A controller by description, so that it can be built in another process.
 
-    Exactly one field is set; with none the network's own program runs as it stands.
+    One field says which; with none the network's own program runs as it stands.
     """
 
     name: str
-    program: tuple[ProgramInterval, ...] | None = None  # a fixed plan
+    programs: dict[str, tuple[ProgramInterval, ...]] | None = None  # fixed plans by junction
     family: FamilyConfig | None = None
     max_pressure: MaxPressureConfig | None = None
     actuated: ActuatedConfig | None = None
-    bundle: Path | None = None
+    bundles: dict[str, Path] | None = None  # by junction
+    tuned: dict[str, float] | None = None  # how the fixed plans were made, for people
 
     @property
     def is_sumo_program(self) -> bool:
         """Whether SUMO itself drives the lamps."""
         return self.actuated is not None or (
-            self.program is None
+            self.programs is None
             and self.family is None
             and self.max_pressure is None
-            and self.bundle is None
+            and self.bundles is None
         )
 
     def build(self, plan: SignalPlan, spec_fingerprint: str, seed: int) -> Controller:
         """Return the controller; only for those that act through the sequencer."""
         rng = np.random.default_rng([seed, 11])
-        if self.program is not None:
-            own = replace(plan, program=self.program)
+        if self.programs is not None:
+            own = replace(plan, program=self.programs[plan.junction_id])
             return FixedTimeFamily(own, FamilyConfig(plans='net'), rng)
         if self.family is not None:
             return FixedTimeFamily(plan, self.family, rng)
         if self.max_pressure is not None:
             return MaxPressure(plan, self.max_pressure)
-        assert self.bundle is not None
+        assert self.bundles is not None
         from saferl_ros.bundle.load import load_bundle
 
-        bundle = load_bundle(self.bundle)
+        bundle = load_bundle(self.bundles[plan.junction_id])
         bundle.require(plan_fingerprint=plan.fingerprint(), spec_fingerprint=spec_fingerprint)
         guard = None if bundle.guard_model is None else Guard(bundle.guard_model)
         return Shielded(bundle, Shield(plan, guard=guard), guard)
@@ -67,9 +69,9 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A contestant on a demand."""
+    """A contestant on a demand; it controls every junction that is listed."""
 
-    junction: Junction
+    junctions: tuple[Junction, ...]
     contestant: Contestant
     demand: DemandVariation
     keep_trace: bool = False
@@ -77,37 +79,37 @@ class Match:
 
 def play(match: Match) -> EpisodeResult:
     """Run one episode in this process and return its result."""
-    junction, contestant = match.junction, match.contestant
+    junctions, contestant = match.junctions, match.contestant
     options = SimulationOptions(outputs=True)
     if contestant.actuated is not None:
-        options.additional['actuated.add.xml'] = actuated_xml(junction.plan, contestant.actuated)
-    simulation = JunctionSimulation(junction, match.demand, options, sample_traffic=True)
+        for n, junction in enumerate(junctions):
+            text = actuated_xml(junction.plan, contestant.actuated)
+            options.additional[f'actuated_{n}.add.xml'] = text
+    simulation = NetworkSimulation(junctions, match.demand, options, sample_traffic=True)
     try:
         if contestant.is_sumo_program:
             simulation.start(is_controlled=False)
             simulation.run_own_program()
-            return finish(simulation, vetoes=0, n_decisions=0, keep_trace=match.keep_trace)
-        controller = contestant.build(
-            junction.plan, junction.spec.fingerprint(), match.demand.seed
-        )
+            return finish(simulation, Drive(), keep_trace=match.keep_trace)
+        controllers = [
+            contestant.build(
+                junction.plan, junction.spec.fingerprint(), match.demand.seed * 1000 + n
+            )
+            for n, junction in enumerate(junctions)
+        ]
         simulation.start()
-        n_decisions = 0
-
-        def count(*_: object) -> None:
-            nonlocal n_decisions
-            n_decisions += 1
-
-        vetoes = drive(simulation, controller, count)
-        result = finish(
-            simulation, vetoes=vetoes, n_decisions=n_decisions, keep_trace=match.keep_trace
-        )
-        if isinstance(controller, Shielded):
+        done = drive(simulation, controllers)
+        result = finish(simulation, done, keep_trace=match.keep_trace)
+        shielded = [c for c in controllers if isinstance(c, Shielded)]
+        for controller in shielded:
             if controller.policy_error is not None:
                 raise controller.policy_error  # the shield can live with it; a score cannot
+        if shielded:
+            n_decisions = sum(c.n_decisions for c in shielded)
             result = replace(
                 result,
-                shield_vetoes=vetoes + controller.refusals.total(),
-                fallback_share=controller.fallback_share,
+                shield_vetoes=done.vetoes + sum(c.refusals.total() for c in shielded),
+                fallback_share=sum(c.n_fallbacks for c in shielded) / max(1, n_decisions),
             )
         return result
     finally:

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from saferl_ros import __version__
+from saferl_ros.bundle.folders import bundles_of
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.bundle.manifest import POLICY_NAME
 from saferl_ros.control.family import FamilyConfig
@@ -26,7 +27,7 @@ from saferl_ros.isolation import run_isolated
 from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.sumo.home import sumo_version
 
-EVALUATION_VERSION = 2
+EVALUATION_VERSION = 3
 Progress = Callable[[int, int], None]
 
 DESCRIPTIONS = {
@@ -70,7 +71,7 @@ def test_demands(config: EvaluateConfig) -> list[DemandVariation]:
 
 
 def evaluate(
-    junction: Junction,
+    junctions: Sequence[Junction],
     bundles: dict[str, Path],
     config: EvaluateConfig,
     *,
@@ -85,27 +86,30 @@ def evaluate(
     What is scored is what ships: the exported bundle behind the sequencer. All controllers meet
     the same demands with the same seeds.
 
-    :param bundles: controller name to bundle folder.
+    :param junctions: of one scenario; every controller drives all of them.
+    :param bundles: controller name to its bundle, or to its folder of bundles by junction.
     :param family: the recorded family, judged as ``behaviour``.
     :raises BundleError: if a bundle is damaged or was made for another junction.
     """
-    plan, spec = junction.plan, junction.spec
-    policies = {}
-    for name, folder in bundles.items():
-        bundle = load_bundle(folder)
-        bundle.require(plan_fingerprint=plan.fingerprint(), spec_fingerprint=spec.fingerprint())
-        policies[name] = bundle.manifest.files[POLICY_NAME]
-    tuned, notes = tune_baselines(junction, config.tune, jobs=jobs, progress=tuning_progress)
+    junction_ids = [junction.plan.junction_id for junction in junctions]
+    found_bundles = {name: bundles_of(folder, junction_ids) for name, folder in bundles.items()}
+    policies = {
+        name: {j.plan.junction_id: _judged_policy(found[j.plan.junction_id], j) for j in junctions}
+        for name, found in found_bundles.items()
+    }
+    tuned, notes = tune_baselines(junctions, config.tune, jobs=jobs, progress=tuning_progress)
     contestants = [
         Contestant(name='net_plan'),
-        Contestant(name='own_plan', program=plan.program),
+        Contestant(
+            name='own_plan', programs={j.plan.junction_id: j.plan.program for j in junctions}
+        ),
         *tuned,
         Contestant(name='behaviour', family=family or FamilyConfig()),
-        *(Contestant(name=name, bundle=folder) for name, folder in bundles.items()),
+        *(Contestant(name=name, bundles=found) for name, found in found_bundles.items()),
     ]
     demands = test_demands(config)
     matches = [
-        Match(junction=junction, contestant=c, demand=d, keep_trace=n == len(demands) - 1)
+        Match(junctions=tuple(junctions), contestant=c, demand=d, keep_trace=n == len(demands) - 1)
         for c in contestants
         for n, d in enumerate(demands)
     ]
@@ -122,12 +126,12 @@ def evaluate(
         'format_version': EVALUATION_VERSION,
         'package_version': __version__,
         'sumo_version': sumo_version(),
-        'scenario': junction.scenario.to_json(),
-        'junction_id': plan.junction_id,
-        'clearance': plan.clearance,
+        'scenario': junctions[0].scenario.to_json(),
+        'junction_ids': junction_ids,
+        'clearance': junctions[0].plan.clearance,
         'config': config.model_dump(mode='json'),
         'demands': [demand.to_json() for demand in demands],
-        'policies': policies,  # name to SHA-256 of what was judged
+        'policies': policies,  # name to junction to SHA-256 of what was judged
         'descriptions': {name: describe_name(name) for name in by_name},
         'baselines': notes,
         'controllers': {name: summarise(found) for name, found in by_name.items()},
@@ -144,6 +148,16 @@ def evaluate(
             for name, found in by_name.items()
         },
     }
+
+
+def _judged_policy(folder: Path, junction: Junction) -> str:
+    """Return the SHA-256 of a bundle's policy, which is for this very junction."""
+    bundle = load_bundle(folder)
+    bundle.require(
+        plan_fingerprint=junction.plan.fingerprint(),
+        spec_fingerprint=junction.spec.fingerprint(),
+    )
+    return bundle.manifest.files[POLICY_NAME]
 
 
 def describe_name(name: str) -> str:

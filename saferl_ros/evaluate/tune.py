@@ -7,7 +7,7 @@ wins. Policies are never judged on these demands.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
@@ -58,26 +58,41 @@ def max_pressure_candidates() -> list[Contestant]:
     ]
 
 
-def plan_candidates(plan: SignalPlan) -> list[Contestant]:
-    """Return fixed plans around the own one: longer, shorter, tilted to either main movement."""
-    mains = [n for n, part in enumerate(plan.program) if part.green_s >= MAIN_GREEN_S]
-    tilts = (-10.0, -5.0, 0.0, 5.0, 10.0) if len(mains) > 1 else (0.0,)
-    candidates = []
-    for scale, tilt in product((0.7, 0.85, 1.0, 1.2, 1.4, 1.7), tilts):
-        program = []
-        for n, part in enumerate(plan.program):
-            stage = plan.stages[part.stage_index]
-            green_s = part.green_s
-            if n in mains:
-                green_s = green_s * scale + (tilt if n == mains[0] else -tilt / (len(mains) - 1))
-            green_s = min(stage.max_green_s, max(stage.min_green_s, float(round(green_s))))
-            program.append(ProgramInterval(stage_index=part.stage_index, green_s=green_s))
-        candidates.append(Contestant(name='best_plan', program=tuple(program)))
-    return candidates
+def plan_candidates(plans: Sequence[SignalPlan]) -> list[Contestant]:
+    """Return fixed plans around the own ones: longer, shorter, tilted to either main movement."""
+    has_two = any(len(_mains(plan)) > 1 for plan in plans)
+    tilts = (-10.0, -5.0, 0.0, 5.0, 10.0) if has_two else (0.0,)
+    return [
+        Contestant(
+            name='best_plan',
+            programs={plan.junction_id: _stretched(plan, scale, tilt) for plan in plans},
+            tuned={'green_scale': scale, 'tilt_s': tilt},
+        )
+        for scale, tilt in product((0.7, 0.85, 1.0, 1.2, 1.4, 1.7), tilts)
+    ]
+
+
+def _mains(plan: SignalPlan) -> list[int]:
+    return [n for n, part in enumerate(plan.program) if part.green_s >= MAIN_GREEN_S]
+
+
+def _stretched(plan: SignalPlan, scale: float, tilt_s: float) -> tuple[ProgramInterval, ...]:
+    mains = _mains(plan) or list(range(len(plan.program)))
+    program = []
+    for n, part in enumerate(plan.program):
+        stage = plan.stages[part.stage_index]
+        green_s = part.green_s
+        if n in mains:
+            green_s *= scale
+            if len(mains) > 1:
+                green_s += tilt_s if n == mains[0] else -tilt_s / (len(mains) - 1)
+        green_s = min(stage.max_green_s, max(stage.min_green_s, float(round(green_s))))
+        program.append(ProgramInterval(stage_index=part.stage_index, green_s=green_s))
+    return tuple(program)
 
 
 def tune_baselines(
-    junction: Junction,
+    junctions: Sequence[Junction],
     config: TuneConfig,
     *,
     jobs: int,
@@ -89,7 +104,7 @@ def tune_baselines(
     :param progress: called with (episodes done, episodes in all).
     """
     fields = [
-        plan_candidates(junction.plan),
+        plan_candidates([junction.plan for junction in junctions]),
         actuated_candidates(),
         max_pressure_candidates(),
     ]
@@ -111,7 +126,9 @@ def tune_baselines(
         return found
 
     everyone = [candidate for field in fields for candidate in field]
-    first = delays([Match(junction=junction, contestant=c, demand=demands[0]) for c in everyone])
+    first = delays(
+        [Match(junctions=tuple(junctions), contestant=c, demand=demands[0]) for c in everyone]
+    )
     winners, notes, start = [], {}, 0
     for field, n_best in zip(fields, finalists, strict=True):
         own = first[start : start + len(field)]
@@ -119,7 +136,7 @@ def tune_baselines(
         best = sorted(range(len(field)), key=lambda n: own[n])[:n_best]
         rest = delays(
             [
-                Match(junction=junction, contestant=field[n], demand=demand)
+                Match(junctions=tuple(junctions), contestant=field[n], demand=demand)
                 for n in best
                 for demand in demands[1:]
             ]
@@ -143,8 +160,11 @@ def tune_baselines(
 
 def describe(contestant: Contestant) -> Any:
     """Return a contestant's parameters as JSON-ready data."""
-    if contestant.program is not None:
-        return [[part.stage_index, part.green_s] for part in contestant.program]
+    if contestant.programs is not None and len(contestant.programs) == 1:
+        (program,) = contestant.programs.values()
+        return [[part.stage_index, part.green_s] for part in program]
+    if contestant.tuned is not None:
+        return contestant.tuned
     for part in (contestant.actuated, contestant.max_pressure, contestant.family):
         if part is not None:
             return part.model_dump(mode='json')

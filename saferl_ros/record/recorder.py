@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 import json
 from pathlib import Path
@@ -56,37 +56,43 @@ def draw_demands(config: RecordConfig) -> list[DemandVariation]:
 
 
 def record(
-    junction: Junction,
+    junctions: Sequence[Junction],
     config: RecordConfig,
-    path: Path,
+    paths: Sequence[Path],
     *,
     jobs: int = 2,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Record:
+) -> None:
     """
     Record the family on ``config.episodes`` demands, and the own plan on a share of the same.
 
-    Finished episodes are kept in ``<path>.parts`` until the file is whole, so that an interrupted
+    All junctions of a network are recorded together, each into a record of its own. Finished
+    episodes are kept in ``<first path>.parts`` until the files are whole, so that an interrupted
     recording goes on where it stopped when it is started again.
 
+    :param junctions: of one scenario.
+    :param paths: the file of each junction.
     :param progress: called with (episodes done, episodes in all).
-    :returns: the record that was written.
     :raises UsageError: if the path cannot be written, or its parts belong to another recording.
     """
-    manifest = {
-        'format_version': FORMAT_VERSION,
-        'package_version': __version__,
-        'git_revision': git_revision(),
-        'sumo_version': sumo_version(),
-        'scenario': junction.scenario.to_json(),
-        'plan_fingerprint': junction.plan.fingerprint(),
-        'spec_fingerprint': junction.spec.fingerprint(),
-        'split': Split.RECORD.name.lower(),
-        **json.loads(config.model_dump_json(exclude={'family'})),
-        'family': json.loads(config.family.model_dump_json()),
-    }
-    parts = path.with_name(path.name + '.parts')
-    _open_parts(parts, manifest)
+    manifests = [
+        {
+            'format_version': FORMAT_VERSION,
+            'package_version': __version__,
+            'git_revision': git_revision(),
+            'sumo_version': sumo_version(),
+            'scenario': junction.scenario.to_json(),
+            'recorded_junctions': [j.plan.junction_id for j in junctions],
+            'plan_fingerprint': junction.plan.fingerprint(),
+            'spec_fingerprint': junction.spec.fingerprint(),
+            'split': Split.RECORD.name.lower(),
+            **json.loads(config.model_dump_json(exclude={'family'})),
+            'family': json.loads(config.family.model_dump_json()),
+        }
+        for junction in junctions
+    ]
+    parts = paths[0].with_name(paths[0].name + '.parts')
+    _open_parts(parts, manifests)
     demands = draw_demands(config)
     own = FamilyConfig(plans='net')
     n_own = (
@@ -96,38 +102,38 @@ def record(
     jobs_to_do += [(own, demand) for demand in demands[: max(n_own, 0)]]
     tasks = [
         RecordTask(
-            junction=junction,
+            junctions=tuple(junctions),
             family=family,
             demand=demand,
             reward=config.reward,
-            part_file=parts / f'{n:05d}.npz',
+            part_files=tuple(parts / f'{n:05d}_{k:03d}.npz' for k in range(len(junctions))),
         )
         for n, (family, demand) in enumerate(jobs_to_do)
     ]
-    left = [task for task in tasks if not task.part_file.exists()]
+    left = [task for task in tasks if not all(part.exists() for part in task.part_files)]
     done = len(tasks) - len(left)
     progress(done, len(tasks))
     try:
         for _ in run_isolated(record_episode, left, jobs=jobs):
             done += 1
             progress(done, len(tasks))
-        result = Record(
-            manifest=manifest,
-            plan=junction.plan,
-            spec=junction.spec,
-            episodes=[load_episode(task.part_file) for task in tasks],
-        )
+        for k, (junction, path) in enumerate(zip(junctions, paths, strict=True)):
+            result = Record(
+                manifest=manifests[k],
+                plan=junction.plan,
+                spec=junction.spec,
+                episodes=[load_episode(task.part_files[k]) for task in tasks],
+            )
+            write_record(result, path)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(paths[0], error) from error
     finally:
         if not any(parts.glob('*.npz')):  # nothing to go on from
             shutil.rmtree(parts, ignore_errors=True)
-    write_record(result, path)
     shutil.rmtree(parts)
-    return result
 
 
-def _open_parts(parts: Path, manifest: dict[str, Any]) -> None:
+def _open_parts(parts: Path, manifest: list[dict[str, Any]]) -> None:
     """Make the folder for finished episodes, or check that it belongs to this recording."""
     marker = parts / 'manifest.json'
     text = json.dumps(manifest, indent=1, sort_keys=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from saferl_ros.report.approaches import has_crossings
-from saferl_ros.report.missing import Missing, present
+from saferl_ros.report.missing import present
 from saferl_ros.report.palette import algorithm_and_seed
 from saferl_ros.report.readable import count, counted, listed
 from saferl_ros.report.run_folder import RunFolder
@@ -100,8 +100,9 @@ def _may_not(run: RunFolder, policy: ControllerScore | None) -> Iterator[str]:
         'crash or run a red light: few collisions in it are no proof of safety.'
     )
     yield (
-        f'Nothing about another junction. Policy and signal plan are for {scores.junction_id} '
-        'alone, and what its neighbours do with the traffic it sends them was not judged.'
+        'Nothing about another junction. Policy and signal plan are for '
+        f'{listed(scores.junction_ids)} alone; what junctions further on do with the traffic that '
+        'arrives there was not judged.'
     )
     yield (
         f'Nothing about other demand. Judged were {demands_in_words(scores)}; beyond that range, '
@@ -115,7 +116,7 @@ def _may_not(run: RunFolder, policy: ControllerScore | None) -> Iterator[str]:
         'Nothing about safety from the estimated value (FQE): it ranks policies, and is no '
         'safety check.'
     )
-    if isinstance(run.plan, Missing) or not has_crossings(run.plan):
+    if not any(has_crossings(plan) for plan in run.plans):
         yield (
             'Nothing about people on foot: no pedestrian crossing is signalled in this network, '
             'so no walk or clearance time was needed or judged.'

@@ -24,7 +24,7 @@ from saferl_ros.report.plan_tables import (
     stage_table,
 )
 from saferl_ros.report.recorded_data import N_RARE
-from saferl_ros.report.run_folder import read_run, RunFolder
+from saferl_ros.report.run_folder import read_run, RunFolder, RunJunction
 from saferl_ros.report.score_figures import delay_figure, demand_figure, queue_figure
 from saferl_ros.report.score_tables import (
     comparison_table,
@@ -79,8 +79,14 @@ def page_context(run: RunFolder) -> dict[str, Any]:
     context = {
         'head': head(run),
         'scores': run.scores,
-        'junction': _junction(run),
-        'data': _data(run),
+        'places': [
+            {
+                'junction_id': junction.junction_id,
+                'junction': _junction(junction),
+                'data': _data(junction, is_alone=len(run.junctions) == 1),
+            }
+            for junction in run.junctions
+        ],
         'training': _training(run, palette),
         'comparison': comparison_table(run.scores, palette),
         'delay_figure': delay_figure(run.scores, palette),
@@ -101,31 +107,33 @@ def _names(run: RunFolder) -> list[str]:
     return list(dict.fromkeys([*(c.name for c in run.scores.controllers), *trained]))
 
 
-def _junction(run: RunFolder) -> dict[str, Any] | Missing:
-    if isinstance(run.plan, Missing):
-        return run.plan
-    labels = approach_labels(run.plan, run.network)
-    if isinstance(run.network, Missing):
-        drawing: JunctionDrawing | Missing = run.network
+def _junction(junction: RunJunction) -> dict[str, Any] | Missing:
+    plan = junction.plan
+    if isinstance(plan, Missing):
+        return plan
+    labels = approach_labels(plan, junction.network)
+    if isinstance(junction.network, Missing):
+        drawing: JunctionDrawing | Missing = junction.network
     else:
-        drawing = draw_junction(run.plan, run.network, labels)
+        drawing = draw_junction(plan, junction.network, labels)
     return {
         'drawing': drawing,
-        'has_turns_after_stop': any('s' in stage.lamps for stage in run.plan.stages),
-        'approaches': approach_table(run.plan, labels),
-        'stages': stage_table(run.plan, labels),
-        'clearances': clearance_table(run.plan),
-        'profile': PROFILE_WORDS.get(run.plan.clearance, run.plan.clearance),
+        'has_turns_after_stop': any('s' in stage.lamps for stage in plan.stages),
+        'approaches': approach_table(plan, labels),
+        'stages': stage_table(plan, labels),
+        'clearances': clearance_table(plan),
+        'profile': PROFILE_WORDS.get(plan.clearance, plan.clearance),
     }
 
 
-def _data(run: RunFolder) -> dict[str, Any] | Missing:
-    if isinstance(run.data, Missing):
-        return run.data
+def _data(junction: RunJunction, *, is_alone: bool) -> dict[str, Any] | Missing:
+    """Return what was recorded of a junction; the maps of many would make a page too heavy."""
+    if isinstance(junction.data, Missing):
+        return junction.data
     return {
-        'found': run.data,
-        'follows': follows_table(run.data),
-        'coverage': coverage_figures(run.data),
+        'found': junction.data,
+        'follows': follows_table(junction.data),
+        'coverage': coverage_figures(junction.data) if is_alone else [],
         'n_rare': N_RARE,
     }
 
@@ -162,8 +170,9 @@ def _figures(context: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found: list[Figure] = [context['delay_figure'], context['demand_figure']]
     if not isinstance(context['queue_figure'], Missing):
         found.append(context['queue_figure'])
-    if not isinstance(context['data'], Missing):
-        found.extend(context['data']['coverage'])
+    for place in context['places']:
+        if not isinstance(place['data'], Missing):
+            found.extend(place['data']['coverage'])
     if not isinstance(context['training'], Missing):
         found.extend(context['training'])
     return {figure.name: {'data': figure.data, 'layout': figure.layout} for figure in found}

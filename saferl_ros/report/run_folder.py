@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
+from saferl_ros.bundle.folders import bundle_folder
 from saferl_ros.bundle.manifest import Manifest
 from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import read_record
 from saferl_ros.dataset.schema import Record
 from saferl_ros.errors import DatasetError, SaferlError, UsageError
@@ -35,16 +37,39 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunJunction:
+    """One of the junctions that were controlled."""
+
+    junction_id: str
+    data: RecordedData | Missing
+    plan: SignalPlan | Missing
+    network: Network | Missing
+    git_revision: str  # of the code that recorded, empty if not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFolder:
     """Everything a report is made of."""
 
     scores: Scores
     verdict: Verdict | Missing
-    data: RecordedData | Missing
-    plan: SignalPlan | Missing
-    network: Network | Missing
+    junctions: tuple[RunJunction, ...]  # at least one
     training: list[TrainingLog] | Missing
-    git_revision: str  # of the code that recorded, empty if not known
+
+    @property
+    def data(self) -> RecordedData | Missing:
+        """The recorded data of the first junction; price and demand are those of all."""
+        return self.junctions[0].data
+
+    @property
+    def plans(self) -> list[SignalPlan]:
+        """The signal plans that are known."""
+        return [j.plan for j in self.junctions if not isinstance(j.plan, Missing)]
+
+    @property
+    def git_revision(self) -> str:
+        """Revision of the code that recorded, empty if not known."""
+        return self.junctions[0].git_revision
 
 
 def read_run(folder: Path) -> RunFolder:
@@ -63,46 +88,63 @@ def read_run(folder: Path) -> RunFolder:
             f"'saferl evaluate … -o {evaluation}'"
         )
     scores = read_scores(evaluation)
-    record = _read_record(folder / 'dataset.h5')
-    plan = _plan(folder, record, scores)
     return RunFolder(
         scores=scores,
         verdict=_read_verdict(folder / 'gate.json'),
-        data=_read_data(folder / 'quality.json', record),
+        junctions=tuple(
+            _read_junction(folder, scores, number) for number in range(len(scores.junction_ids))
+        ),
+        training=read_training_logs(folder / 'logs'),
+    )
+
+
+def _read_junction(folder: Path, scores: Scores, number: int) -> RunJunction:
+    junction_id, is_alone = scores.junction_ids[number], len(scores.junction_ids) == 1
+    place = folder / ('dataset.h5' if is_alone else 'dataset')
+    record = _read_record(record_paths(place, scores.junction_ids)[number], folder)
+    plan = _plan(folder, record, scores, junction_id)
+    return RunJunction(
+        junction_id=junction_id,
+        data=_read_data(folder / 'quality.json', record, None if is_alone else number),
         plan=plan,
         network=plan if isinstance(plan, Missing) else _find_network(folder, scores, plan),
-        training=read_training_logs(folder / 'logs'),
         git_revision='' if isinstance(record, Missing) else _revision(record),
     )
 
 
-def _read_record(path: Path) -> Record | Missing:
+def _read_record(path: Path, folder: Path) -> Record | Missing:
+    name = path.relative_to(folder)
     if not path.is_file():
-        return Missing(reason='The run folder holds no recorded data (dataset.h5).')
+        return Missing(reason=f'The run folder holds no recorded data ({name}).')
     try:
         return read_record(path)
     except SaferlError as error:
-        return Missing(reason=f'The recorded data (dataset.h5) cannot be used: {error}.')
+        return Missing(reason=f'The recorded data ({name}) cannot be used: {error}.')
 
 
 def _revision(record: Record) -> str:
     return str(record.manifest.get('git_revision', ''))
 
 
-def _plan(folder: Path, record: Record | Missing, scores: Scores) -> SignalPlan | Missing:
+def _plan(
+    folder: Path, record: Record | Missing, scores: Scores, junction_id: str
+) -> SignalPlan | Missing:
     """Return the signal plan from the record, or else from a bundle that was judged."""
     if isinstance(record, Missing):
         reason = record.reason
-    elif record.plan.junction_id == scores.junction_id:
+    elif record.plan.junction_id == junction_id:
         return record.plan
     else:
         reason = (
             f'The recorded data is of junction {record.plan.junction_id}, the evaluation of '
-            f'{scores.junction_id}.'
+            f'{junction_id}.'
         )
     for policy in scores.policies():
         try:
-            return SignalPlan.from_json(Manifest.read(folder / policy.name).plan)
+            place = bundle_folder(
+                folder / policy.name, junction_id, is_alone=len(scores.junction_ids) == 1
+            )
+            return SignalPlan.from_json(Manifest.read(place).plan)
         except SaferlError:  # this bundle is not there or damaged; another one may do
             continue
     return Missing(
@@ -111,12 +153,14 @@ def _plan(folder: Path, record: Record | Missing, scores: Scores) -> SignalPlan 
     )
 
 
-def _read_data(path: Path, record: Record | Missing) -> RecordedData | Missing:
+def _read_data(path: Path, record: Record | Missing, number: int | None) -> RecordedData | Missing:
+    """Return the quality report of one junction: the whole file, or one of its list."""
     reason = 'The run folder holds no quality report (quality.json)'
     if path.is_file():
         try:
-            return recorded_data(json.loads(path.read_text(encoding='utf-8')))
-        except (OSError, ValueError) as error:
+            found = json.loads(path.read_text(encoding='utf-8'))
+            return recorded_data(found if number is None else found[number])
+        except (OSError, ValueError, LookupError, TypeError) as error:
             reason = f'The quality report (quality.json) cannot be used ({error})'
     if isinstance(record, Missing):
         return Missing(reason=f'{reason}. {record.reason}')

@@ -93,7 +93,7 @@ class Scores:
     begin_s: float
     end_s: float
     teleport_s: float  # how long a vehicle stands until the simulator takes it out; below 0 never
-    junction_id: str
+    junction_ids: tuple[str, ...]
     clearance: str
     package_version: str
     sumo_version: str
@@ -147,7 +147,7 @@ def _scores(data: dict[str, Any]) -> Scores:
         begin_s=float(scenario['begin_s']),
         end_s=float(scenario['end_s']),
         teleport_s=float(scenario.get('time_to_teleport_s', -1)),
-        junction_id=str(data['junction_id']),
+        junction_ids=tuple(map(str, data['junction_ids'])),
         clearance=str(data['clearance']),
         package_version=str(data['package_version']),
         sumo_version=str(data['sumo_version']),

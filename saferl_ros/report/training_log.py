@@ -7,6 +7,7 @@ import csv
 from dataclasses import dataclass
 import math
 from pathlib import Path
+from statistics import fmean
 
 from saferl_ros.report.missing import Missing
 
@@ -21,7 +22,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingLog:
-    """The log of one bundle."""
+    """The log of one policy."""
 
     bundle: str
     curves: Mapping[str, Curve]  # by column of the log
@@ -29,13 +30,18 @@ class TrainingLog:
 
 def read_training_logs(folder: Path) -> list[TrainingLog] | Missing:
     """
-    Return the logs below ``logs/``, one a bundle, in the order of their names.
+    Return the logs below ``logs/``, one a policy, in the order of their names.
+
+    Of a network's policy the mean over its junctions is returned.
 
     :param folder: the run's ``logs`` folder.
     """
-    paths = sorted(folder.glob('*/training.csv'))
-    logs = [TrainingLog(bundle=path.parent.name, curves=_curves(path)) for path in paths]
-    logs = [log for log in logs if log.curves]
+    logs = []
+    for policy in sorted(path for path in folder.glob('*') if path.is_dir()):
+        places = [policy] if (policy / 'training.csv').is_file() else sorted(policy.glob('*'))
+        curves = _mean([_curves(place / 'training.csv') for place in places])
+        if curves:
+            logs.append(TrainingLog(bundle=policy.name, curves=curves))
     if not logs:
         return Missing(
             reason='The run folder holds no readable training log (logs/NAME/training.csv), so '
@@ -61,6 +67,19 @@ def _curves(path: Path) -> dict[str, Curve]:
         column: Curve(steps=tuple(p[0] for p in found), values=tuple(p[1] for p in found))
         for column, found in points.items()
     }
+
+
+def _mean(logs: list[dict[str, Curve]]) -> dict[str, Curve]:
+    """Return the mean curves of several logs, over the steps that the first one has."""
+    logs = [log for log in logs if log]
+    if len(logs) < 2:
+        return logs[0] if logs else {}
+    found = {}
+    for column, first in logs[0].items():
+        same = [log[column] for log in logs if column in log and log[column].steps == first.steps]
+        values = tuple(map(fmean, zip(*(curve.values for curve in same), strict=True)))
+        found[column] = Curve(steps=first.steps, values=values)
+    return found
 
 
 def _number(text: object) -> float | None:

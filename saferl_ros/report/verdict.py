@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saferl_ros import __version__
-from saferl_ros.report.missing import Missing, present
+from saferl_ros.report.missing import present
 from saferl_ros.report.readable import clock, counted, Estimate, listed
 from saferl_ros.report.run_folder import RunFolder
 from saferl_ros.report.scores import ControllerScore, Scores
@@ -22,7 +22,6 @@ class Head:
     """What the first screen says."""
 
     title: str
-    junction_id: str
     result: str  # 'passed', 'failed' or 'open'
     lead: str  # the verdict in a few words
     sentence: str  # goes on from the lead
@@ -49,7 +48,6 @@ def head(run: RunFolder) -> Head:
     }[result]
     return Head(
         title=f'Learned signal control at {run.scores.scenario}',
-        junction_id=run.scores.junction_id,
         result=result,
         lead=lead,
         sentence=_sentence(run.scores, judged_policy(run)),
@@ -111,8 +109,8 @@ def _facts(run: RunFolder) -> tuple[tuple[str, str], ...]:
         ('Judged on', demands_in_words(scores)),
         ('Learned policies', ', '.join(c.name for c in scores.policies()) or 'none'),
     ]
-    if not isinstance(run.plan, Missing):
-        facts.append(('Signal plan', f'fingerprint {run.plan.fingerprint()}'))
+    if len(run.plans) == 1:
+        facts.append(('Signal plan', f'fingerprint {run.plans[0].fingerprint()}'))
     versions = [f'saferl_ros {scores.package_version}', scores.sumo_version]
     if run.git_revision:
         versions.append(f'recorded by revision {run.git_revision[:12]}')

@@ -19,9 +19,9 @@ from saferl_msgs.msg import DetectorReadings, ShieldDecision, SignalState, Stage
 from saferl_msgs.srv import Rearm
 from saferl_ros.bag.cadence import Cadence
 from saferl_ros.bag.description import JunctionDescription
-from saferl_ros.env.junction import DECISION_S, Junction
+from saferl_ros.env.junction import DECISION_S, derive_junctions, Junction
 from saferl_ros.env.street_junction import StreetJunction
-from saferl_ros.env.street_network import derive_junctions, StreetNetwork
+from saferl_ros.env.street_network import StreetNetwork
 from saferl_ros.ros import convert, diagnostics, names, qos
 from saferl_ros.ros.executor import executor_of
 from saferl_ros.ros.lamp_log import LampLog

@@ -18,7 +18,7 @@ def small_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A record of two episodes of five minutes."""
     path = tmp_path_factory.mktemp('record') / 'data.h5'
     junction = Junction.derive(load_scenario('cologne1', horizon_s=300))
-    record(junction, RecordConfig(episodes=2), path, jobs=2)
+    record([junction], RecordConfig(episodes=2), [path], jobs=2)
     return path
 
 
@@ -31,5 +31,5 @@ def small_bundles(small_record: Path, tmp_path_factory: pytest.TempPathFactory) 
         bc=CloningConfig(steps=50),
         fqe=FqeConfig(steps=0),
     )
-    train_all(small_record, config, out, jobs=2)
+    train_all([small_record], config, out, jobs=2)
     return out

@@ -176,7 +176,7 @@ def _evaluation(plan: SignalPlan, delays_s: Delays, n_pedestrians: int) -> dict[
             'end_s': 28800,
             'time_to_teleport_s': 300.0,
         },
-        'junction_id': plan.junction_id,
+        'junction_ids': [plan.junction_id],
         'clearance': plan.clearance,
         'demands': [
             {'scale': scale, 'is_nominal': n == len(SCALES) - 1} for n, scale in enumerate(SCALES)

@@ -244,7 +244,7 @@ def test_the_page_loads_nothing_and_names_no_machine_path(make_run: MakeRun) -> 
 
 def test_words_from_files_are_escaped(make_run: MakeRun) -> None:
     evil = '<script>alert(1)</script>'
-    run = make_run(descriptions={'cql': evil}, junction_id=evil)
+    run = make_run(descriptions={'cql': evil}, junction_ids=[evil])
     write_report(run, run / 'report.html')
     assert evil not in (run / 'report.html').read_text(encoding='utf-8')
 

@@ -16,6 +16,7 @@ from saferl_ros.dataset.guard_fit import (
     stick_on,
 )
 from saferl_ros.dataset.intervals import ratio_interval
+from saferl_ros.dataset.io import read_record
 from saferl_ros.dataset.schema import Episode, Record
 from saferl_ros.env.junction import Junction
 from saferl_ros.record.recorder import record, RecordConfig
@@ -40,7 +41,9 @@ class Fold:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Record:
     junction = Junction.derive(load_scenario('cologne1', horizon_s=600))
     config = RecordConfig(episodes=N_EPISODES, own_plan_share=0.001)
-    return record(junction, config, tmp_path_factory.mktemp('guard') / 'data.h5')
+    path = tmp_path_factory.mktemp('guard') / 'data.h5'
+    record([junction], config, [path])
+    return read_record(path)
 
 
 @pytest.fixture(scope='module')

@@ -1,0 +1,56 @@
+"""A policy of one junction is a bundle; that of a network is a folder of bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from saferl_ros.bundle.manifest import Manifest, MANIFEST_NAME
+from saferl_ros.errors import BundleError
+from saferl_ros.naming import file_name
+
+
+def bundle_folder(place: Path, junction_id: str, *, is_alone: bool) -> Path:
+    """Return where the bundle of one junction belongs under the policy's folder."""
+    return place if is_alone else place / file_name(junction_id)
+
+
+def find_bundles(place: Path) -> list[Path]:
+    """
+    Return the bundles of a policy, in the order of their names.
+
+    :param place: a bundle, or a folder of bundles.
+    :raises BundleError: if there is none.
+    """
+    if (place / MANIFEST_NAME).exists():
+        return [place]
+    found = sorted(path.parent for path in place.glob(f'*/{MANIFEST_NAME}'))
+    if not found:
+        raise BundleError(
+            f"'{place}' is no policy bundle and holds none: {MANIFEST_NAME} is missing; a bundle "
+            'is a folder that saferl train wrote'
+        )
+    return found
+
+
+def bundles_of(place: Path, junction_ids: Sequence[str]) -> dict[str, Path]:
+    """
+    Return the bundle of each junction.
+
+    :param place: a bundle, or a folder of bundles.
+    :raises BundleError: if a junction has none, or a bundle is of no junction here.
+    """
+    found = {Manifest.read(folder).junction_id: folder for folder in find_bundles(place)}
+    for junction_id in junction_ids:
+        if junction_id not in found:
+            raise BundleError(
+                f"policy '{place}' has no bundle for junction '{junction_id}'; it has "
+                f'{", ".join(sorted(found))}'
+            )
+    for junction_id in found:
+        if junction_id not in junction_ids:
+            raise BundleError(
+                f"policy '{place}' has a bundle for junction '{junction_id}', which is not among "
+                f'those that are judged: {", ".join(junction_ids)}'
+            )
+    return {junction_id: found[junction_id] for junction_id in junction_ids}
