@@ -15,6 +15,7 @@ SIM = [
     f'sumolib=={SUMO}',
     'sumo-rl==1.4.5',
     'gymnasium==1.0.0',  # the version d3rlpy pins
+    'pettingzoo>=1.24',
     'h5py>=3.10',
 ]
 TRAIN = ['torch>=2.4', 'd3rlpy==2.8.1', 'onnx>=1.16', 'h5py>=3.10', 'tensorboard>=2.16']

@@ -15,10 +15,10 @@ from saferl_ros.env.cost import Cost
 from saferl_ros.env.junction import DECISION_S, Junction
 from saferl_ros.env.junction_control import StepOutcome
 from saferl_ros.env.network_simulation import JunctionSimulation
+from saferl_ros.env.running_episode import draw_demand, RunningEpisode
 from saferl_ros.errors import UsageError
-from saferl_ros.isolation import IsolatedObject
 from saferl_ros.observation import SignalView
-from saferl_ros.scenario import DemandVariation, load_scenario, Scenario, Split
+from saferl_ros.scenario import DemandVariation, load_scenario, Scenario
 from saferl_ros.sumo.settings import DEFAULT_LIMITS, PlanLimits, SignalSettings
 from saferl_ros.sumo.simulation import SimulationOptions
 
@@ -122,7 +122,7 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
             backend=backend, gui=gui, attach_port=attach_port, extra=sumo_options
         )
         uses_libsumo = backend == 'libsumo' and not gui and attach_port is None
-        self._isolate = uses_libsumo if isolate is None else isolate
+        self._episode = RunningEpisode(isolate=uses_libsumo if isolate is None else isolate)
         self._arguments: dict[str, Any] = {
             'reward': reward,
             'observation_class': None if is_named else observation,
@@ -130,7 +130,6 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
             'fixed_interval': fixed_interval,
         }
         self._scale_range = scale_range
-        self._episode: Any = None
         self.action_space = spaces.Discrete(self.junction.plan.n_stages)
         self.observation_space: spaces.Box = (
             spaces.Box(self.junction.spec.low(), self.junction.spec.high(), dtype=np.float32)
@@ -140,7 +139,7 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
 
     def _custom_space(self) -> spaces.Box:
         self._begin(None)
-        space: spaces.Box = self._call('observation_space')
+        space: spaces.Box = self._episode.call('observation_space')
         self.close()
         return space
 
@@ -157,34 +156,14 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
         demand = (options or {}).get('demand')
         if demand is None:
             episode_seed = seed if seed is not None else int(self.np_random.integers(2**31))
-            demand = self._draw_demand(episode_seed)
-        self.close()
+            demand = draw_demand(episode_seed, self._scale_range)
         self._begin(demand)
-        observation, signal = self._call('look')
+        observation, signal = self._episode.call('look')
         return observation, self._info(signal, 0.0, Cost())
-
-    def _draw_demand(self, seed: int) -> DemandVariation:
-        if self._scale_range is None:
-            return DemandVariation(split=Split.RECORD, seed=seed, is_nominal=True)
-        rng = np.random.default_rng([seed, 7])
-        return DemandVariation(
-            split=Split.RECORD, seed=seed, scale=float(rng.uniform(*self._scale_range))
-        )
 
     def _begin(self, demand: DemandVariation | None) -> None:
         junction, options, arguments = self.junction, self._options, self._arguments
-
-        def factory() -> _Episode:
-            return _Episode(junction, demand, options, arguments)
-
-        self._episode = IsolatedObject(factory) if self._isolate else factory()
-
-    def _call(self, name: str, *args: Any) -> Any:
-        if self._episode is None:
-            raise UsageError('the environment has no running episode; call reset() first')
-        if isinstance(self._episode, IsolatedObject):
-            return self._episode.call(name, *args)
-        return getattr(self._episode, name)(*args)
+        self._episode.begin(lambda: _Episode(junction, demand, options, arguments))
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """
@@ -193,7 +172,7 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
         :param action: index of the stage to show next.
         :returns: observation, reward, terminated (always false), truncated, info.
         """
-        observation, signal, outcome = self._call('step', action)
+        observation, signal, outcome = self._episode.call('step', action)
         info = self._info(signal, outcome.elapsed_s, outcome.cost)
         return observation, outcome.reward, False, outcome.is_over, info
 
@@ -208,19 +187,17 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
 
     def lamp_log(self) -> list[str]:
         """Return the lamps of every simulated step of this episode so far."""
-        log: list[str] = self._call('lamp_log')
+        log: list[str] = self._episode.call('lamp_log')
         return log
 
     def fault_counts(self) -> dict[str, int]:
         """Return the conflict monitor's faults of this episode so far; empty is good."""
-        counts: dict[str, int] = self._call('fault_counts')
+        counts: dict[str, int] = self._episode.call('fault_counts')
         return counts
 
     def close(self) -> None:
         """End the running episode, if any."""
-        if self._episode is not None:
-            self._episode.close()
-            self._episode = None
+        self._episode.close()
 
 
 class _Episode:

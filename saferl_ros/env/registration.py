@@ -9,7 +9,7 @@ Importing this module registers them, as Gymnasium's own packages do since versi
     env = gymnasium.make('saferl/cologne1-v0')
 
 or in one go ``gymnasium.make('saferl_ros.env.registration:saferl/cologne1-v0')``. Scenarios with
-several signals want ``junction_id=...``.
+several signals want ``junction_id=...``; for all signals together see ``env.network.NetworkEnv``.
 """
 
 from __future__ import annotations

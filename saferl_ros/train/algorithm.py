@@ -46,6 +46,11 @@ def create_algorithm(
             'n_critics': q.n_critics,
             'encoder_factory': encoder(list(q.hidden_units), use_layer_norm=q.layer_norm),
         }
+        common['optim_factory'] = d3rlpy.optimizers.AdamFactory(
+            lr_scheduler_factory=d3rlpy.optimizers.CosineAnnealingLRFactory(T_max=q.steps)
+            if q.falling_rate
+            else None
+        )
         common['q_func_factory'] = q_function_factory(
             q.n_quantiles, legal_columns if q.mask_illegal else ()
         )

@@ -15,13 +15,14 @@ class QLearningConfig(BaseModel):
     steps: int = Field(default=20_000, ge=1)
     alpha: float = Field(default=0.005, ge=0)  # weight of the conservative term; dqn ignores it
     gamma: float = Field(default=0.985, gt=0, lt=1)  # per 5 s of simulated time
-    hidden_units: tuple[int, ...] = (128, 128)
+    hidden_units: tuple[int, ...] = (32, 32)  # larger ones learn the noise of the record
     layer_norm: bool = False
     mask_illegal: bool = True  # never bootstrap from a stage that the automaton would refuse
     ensemble: int = Field(default=3, ge=1, le=20)  # networks trained apart; their mean decides
     n_critics: int = Field(default=1, ge=1)  # their mean decides, their minimum is the target
     n_quantiles: int = Field(default=32, ge=0)  # above zero: a distribution of returns
-    learning_rate: float = Field(default=2e-4, gt=0)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    falling_rate: bool = True  # to zero along a cosine: late steps refine, they no longer roam
     averaging: float = Field(default=0.999, ge=0, lt=1)  # decay of the running mean of the weights
     # that is exported; zero exports the last step's weights
     batch_size: int = Field(default=256, ge=1)

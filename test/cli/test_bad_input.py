@@ -58,9 +58,10 @@ def test_a_junction_with_one_stage_only_is_refused(tmp_path):
     assert_refused(done, "'t'", 'one stage only', 'at least two')
 
 
-def test_several_signals_ask_for_a_junction(tmp_path):
-    done = saferl('record', 'cologne3', '-o', tmp_path / 'x.h5')
+def test_a_csv_file_is_of_one_junction(tmp_path):
+    done = saferl('record', 'cologne3', '-o', tmp_path / 'x', '--csv', tmp_path / 'x.csv')
     assert_refused(done, '3 signals', '--junction')
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_junction_lists_the_known_ones(tmp_path):

@@ -17,11 +17,11 @@ import saferl_ros
 ROOT = Path(saferl_ros.__file__).parent
 HEAVY = (
     *('torch', 'd3rlpy', 'libsumo', 'traci', 'sumolib', 'sumo_rl', 'rclpy', 'gymnasium'),
-    *('h5py', 'plotly', 'jinja2'),
+    *('pettingzoo', 'h5py', 'plotly', 'jinja2'),
 )
 LEARNING = ('torch', 'd3rlpy', 'rclpy')
 ORDER = (  # a room may import itself and the rooms before it
-    *('errors', 'isolation', 'signals', 'shield', 'observation', 'scenario', 'sumo', 'env'),
+    *('errors', 'naming', 'isolation', 'signals', 'shield', 'observation', 'scenario', 'sumo', 'env'),
     *(
         'control',
         'dataset',
@@ -35,7 +35,10 @@ ORDER = (  # a room may import itself and the rooms before it
         'cli',
     ),
 )
-GYMNASIUM = ('env/intersection.py', 'env/registration.py', 'dataset/minari_export.py')
+GYMNASIUM = (
+    *('env/intersection.py', 'env/network.py', 'env/registration.py'),
+    'dataset/minari_export.py',
+)
 DOORS = {  # library: the files and folders that may import it
     'traci': ('sumo/home.py',),
     'libsumo': ('sumo/home.py',),
@@ -46,6 +49,7 @@ DOORS = {  # library: the files and folders that may import it
     'onnxruntime': ('bundle/load.py',),
     'h5py': ('dataset/io.py',),
     'gymnasium': GYMNASIUM,
+    'pettingzoo': ('env/network.py',),
     'minari': ('dataset/minari_export.py',),
     'plotly': ('report/',),
     'jinja2': ('report/',),

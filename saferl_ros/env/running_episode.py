@@ -1,0 +1,56 @@
+"""The episode that an environment runs, in a process of its own or in this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from saferl_ros.errors import UsageError
+from saferl_ros.isolation import IsolatedObject
+from saferl_ros.scenario import DemandVariation, Split
+
+
+class RunningEpisode:
+    """
+    Holds at most one episode and calls its methods.
+
+    :param isolate: run each episode in a fresh process. Without it a second episode in the same
+        process is not reproducible.
+    """
+
+    def __init__(self, *, isolate: bool) -> None:
+        self._isolate = isolate
+        self._episode: Any = None
+
+    def begin(self, factory: Callable[[], Any]) -> None:
+        """End the episode that runs, if any, and start another."""
+        self.close()
+        self._episode = IsolatedObject(factory) if self._isolate else factory()
+
+    def call(self, name: str, *args: Any) -> Any:
+        """
+        Call a method of the episode.
+
+        :raises UsageError: if there is no episode.
+        """
+        if self._episode is None:
+            raise UsageError('the environment has no running episode; call reset() first')
+        if isinstance(self._episode, IsolatedObject):
+            return self._episode.call(name, *args)
+        return getattr(self._episode, name)(*args)
+
+    def close(self) -> None:
+        """End the running episode, if any."""
+        if self._episode is not None:
+            self._episode.close()
+            self._episode = None
+
+
+def draw_demand(seed: int, scale_range: tuple[float, float] | None) -> DemandVariation:
+    """Return the demand of an episode: the nominal one, or one with a scale from the range."""
+    if scale_range is None:
+        return DemandVariation(split=Split.RECORD, seed=seed, is_nominal=True)
+    rng = np.random.default_rng([seed, 7])
+    return DemandVariation(split=Split.RECORD, seed=seed, scale=float(rng.uniform(*scale_range)))
