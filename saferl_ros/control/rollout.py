@@ -13,7 +13,8 @@ from saferl_ros.control.controller import Controller, Decision, Moment
 from saferl_ros.env.junction_control import StepOutcome
 from saferl_ros.env.network_simulation import NetworkSimulation
 from saferl_ros.observation import SignalView
-from saferl_ros.sumo.outputs import read_trips, TripSummary
+from saferl_ros.sumo.outputs import count_conflicts, read_trips, TripSummary
+from saferl_ros.sumo.simulation import CONFLICT_SHARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class EpisodeResult:
     shield_vetoes: int
     starved: int
     n_decisions: int
+    conflicts: float = 0.0  # near misses per 1000 vehicles; zero too where nobody watched
     fallback_share: float = 0.0  # of the decisions, those that the fixed-time program made
     queue_times_s: list[float] = field(default_factory=list)
     queue_trace_veh: list[int] = field(default_factory=list)
@@ -43,6 +45,8 @@ class EpisodeResult:
             'queue_veh': self.queue_veh,
             'throughput_veh': float(trips.throughput_veh),
             'stops': trips.stops,
+            'co2_g': trips.co2_g,
+            'conflicts': self.conflicts,
             'max_wait_s': self.max_wait_s,
             'not_inserted_veh': float(trips.not_inserted_veh),
             'pedestrians': float(trips.n_pedestrians),
@@ -133,6 +137,10 @@ def finish(
     """
     simulation.simulation.close()
     trips = read_trips(simulation.simulation.tripinfo_file, simulation.simulation.statistics_file)
+    conflicts = 0.0
+    if simulation.simulation.options.conflicts:
+        noted = count_conflicts(simulation.simulation.conflict_file)
+        conflicts = 1000 * noted / CONFLICT_SHARE / max(1, trips.n_vehicles)
     sampler = simulation.sampler
     faults = sum((control.monitor.counts for control in simulation.controls), Counter[str]())
     simulation.close()
@@ -146,6 +154,7 @@ def finish(
         shield_vetoes=done.vetoes,
         starved=faults['long_red'],
         n_decisions=done.n_decisions,
+        conflicts=conflicts,
         queue_times_s=sampler.times_s if sampler and keep_trace else [],
         queue_trace_veh=sampler.queue_veh if sampler and keep_trace else [],
     )

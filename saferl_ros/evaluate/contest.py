@@ -75,12 +75,13 @@ class Match:
     contestant: Contestant
     demand: DemandVariation
     keep_trace: bool = False
+    count_conflicts: bool = False
 
 
 def play(match: Match) -> EpisodeResult:
     """Run one episode in this process and return its result."""
     junctions, contestant = match.junctions, match.contestant
-    options = SimulationOptions(outputs=True)
+    options = SimulationOptions(outputs=True, conflicts=match.count_conflicts)
     if contestant.actuated is not None:
         for n, junction in enumerate(junctions):
             text = actuated_xml(junction.plan, contestant.actuated)

@@ -109,7 +109,13 @@ def evaluate(
     ]
     demands = test_demands(config)
     matches = [
-        Match(junctions=tuple(junctions), contestant=c, demand=d, keep_trace=n == len(demands) - 1)
+        Match(
+            junctions=tuple(junctions),
+            contestant=c,
+            demand=d,
+            keep_trace=n == len(demands) - 1,
+            count_conflicts=True,
+        )
         for c in contestants
         for n, d in enumerate(demands)
     ]

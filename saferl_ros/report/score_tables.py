@@ -10,6 +10,7 @@ from saferl_ros.report.run_folder import Verdict
 from saferl_ros.report.scores import ControllerScore, REFERENCES, Scores, Tuning
 from saferl_ros.report.table import Row, Table
 from saferl_ros.signals.rules import RULE_WORDS
+from saferl_ros.sumo.simulation import CONFLICT_SHARE, PET_S, TTC_S
 
 # control delay [s/veh] up to which a letter holds at a signalised junction; Highway Capacity
 # Manual, 6th edition, exhibit 19-8
@@ -20,6 +21,8 @@ _PARAMETERS = {
     'detector_gap_s': 'detectors {} s before the stop line',
     'max_green_s': 'longest green {} s',
     'min_hold_s': 'holds a stage for at least {} s',
+    'green_scale': 'own greens times {}',
+    'tilt_s': 'first main green longer by {} s, the others shorter',
     'margin_veh': 'changes for a gain of more than {} vehicles',
 }
 
@@ -50,6 +53,7 @@ def comparison_table(scores: Scores, colours: Mapping[str, str]) -> Table:
             'stops',
             'queue\n[veh]',
             'throughput\n[veh]',
+            'CO2\n[g/veh]',
         ),
         rows=tuple(_comparison_row(c, references, colours) for c in scores.controllers),
     )
@@ -77,6 +81,7 @@ def _comparison_row(c: ControllerScore, references: list[str], colours: Mapping[
             number(c.metrics['stops'].estimate.mean, 2),
             number(c.metrics['queue_veh'].estimate.mean),
             count(c.metrics['throughput_veh'].estimate.mean),
+            count(round(c.metrics['co2_g'].estimate.mean)),
         ),
     )
 
@@ -91,7 +96,9 @@ def safety_table(scores: Scores, colours: Mapping[str, str]) -> Table:
     n = len(scores.demands)
     return Table(
         name='safety',
-        caption=f'Sums over {n} demands; the longest wait is the worst of all of them.',
+        caption=f'Sums over {n} demands; the longest wait is the worst of all of them. '
+        f'A near miss is a time to collision below {TTC_S:g} s or a post-encroachment time below '
+        f'{PET_S:g} s (SUMO, {CONFLICT_SHARE:.0%} of the vehicles watch).',
         columns=(
             'controller',
             'monitor\nfaults',
@@ -103,6 +110,7 @@ def safety_table(scores: Scores, colours: Mapping[str, str]) -> Table:
             'collisions',
             'teleports',
             'longest\nwait [s]',
+            'near misses\nper 1000 veh',
         ),
         rows=tuple(
             Row(
@@ -121,6 +129,7 @@ def safety_table(scores: Scores, colours: Mapping[str, str]) -> Table:
                         for metric in ('starved', 'emergency_brakings', 'collisions', 'teleports')
                     ),
                     count(c.metrics['max_wait_s'].worst),
+                    count(round(c.metrics['conflicts'].estimate.mean)),
                 ),
             )
             for c in scores.controllers

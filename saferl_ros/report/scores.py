@@ -17,6 +17,7 @@ METRICS = (
     *('delay_s', 'travel_time_s', 'waiting_s', 'queue_veh', 'throughput_veh', 'stops'),
     *('max_wait_s', 'emergency_brakings', 'collisions', 'teleports', 'monitor_faults'),
     *('shield_vetoes', 'starved', 'not_inserted_veh', 'pedestrians', 'pedestrian_delay_s'),
+    *('co2_g', 'conflicts'),
     *('pedestrian_waiting_s', 'max_pedestrian_wait_s', 'fallback_share'),
 )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from saferl_ros.sumo.simulation import PET_S, TTC_S
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TripSummary:
@@ -29,6 +31,7 @@ class TripSummary:
     n_pedestrians: int
     pedestrian_delay_s: float  # mean time that walkers lost against walking freely
     pedestrian_waiting_s: float  # mean time that they stood
+    co2_g: float = 0.0  # mean carbon dioxide of a vehicle
 
 
 def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
@@ -40,7 +43,7 @@ def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
     """
     n = arrived = not_inserted = 0
     n_pedestrians = 0
-    delay_s = travel_s = waiting_s = stops = walk_delay_s = stood_s = 0.0
+    co2_mg = delay_s = travel_s = waiting_s = stops = walk_delay_s = stood_s = 0.0
     for _, element in ElementTree.iterparse(tripinfo_file):
         if element.tag == 'personinfo':
             n_pedestrians += 1
@@ -57,6 +60,8 @@ def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
         stops += float(element.get('waitingCount', 0))
         arrived += float(element.get('arrival', -1)) >= 0
         not_inserted += float(element.get('depart', -1)) < 0
+        emissions = element.find('emissions')
+        co2_mg += 0.0 if emissions is None else float(emissions.get('CO2_abs', 0))
         element.clear()
     statistics = ElementTree.parse(statistics_file).getroot()
 
@@ -79,4 +84,25 @@ def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
         n_pedestrians=n_pedestrians,
         pedestrian_delay_s=walk_delay_s * walk_share,
         pedestrian_waiting_s=stood_s * walk_share,
+        co2_g=co2_mg / 1000 * share,
     )
+
+
+def count_conflicts(conflict_file: Path) -> int:
+    """
+    Return how many near misses the watching vehicles noted.
+
+    A near miss is a time to collision or a post-encroachment time below the thresholds of
+    ``sumo.simulation`` (SUMO's surrogate safety measures).
+    """
+    n = 0
+    for _, element in ElementTree.iterparse(conflict_file):
+        if element.tag == 'conflict':
+            n += _below(element.find('minTTC'), TTC_S) or _below(element.find('PET'), PET_S)
+            element.clear()
+    return n
+
+
+def _below(measure: ElementTree.Element | None, threshold_s: float) -> bool:
+    value = 'NA' if measure is None else measure.get('value', 'NA')
+    return value != 'NA' and float(value) < threshold_s

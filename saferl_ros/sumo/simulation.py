@@ -16,6 +16,10 @@ from saferl_ros.scenario.demand import count_departures, DemandVariation, write_
 from saferl_ros.scenario.spec import Scenario
 from saferl_ros.sumo.home import load_library, sumo_binary
 
+CONFLICT_SHARE = 0.1  # of the vehicles that watch: all would take five times longer
+TTC_S = 1.5  # a lower time to collision is a conflict: the usual threshold
+PET_S = 1.0  # a lower post-encroachment time too
+
 
 @dataclass(slots=True, kw_only=True)
 class SimulationOptions:
@@ -25,6 +29,7 @@ class SimulationOptions:
     gui: bool = False  # show sumo-gui; implies traci
     attach_port: int | None = None  # connect to a SUMO that already runs there
     outputs: bool = False  # write trip and statistics files, for metrics
+    conflicts: bool = False  # also let some vehicles note how near others came, see CONFLICT_SHARE
     extra: tuple[str, ...] = ()  # further SUMO options
     additional: dict[str, str] = field(default_factory=dict)  # name to text of additional files
 
@@ -119,6 +124,11 @@ class Simulation:
         """SUMO's statistics output, whole once the simulation is closed."""
         return self.folder / 'statistics.xml'
 
+    @property
+    def conflict_file(self) -> Path:
+        """SUMO's surrogate safety output, whole once the simulation is closed."""
+        return self.folder / 'ssm.xml'
+
     def _command(self) -> list[str]:
         scenario, options = self.scenario, self.options
         additional = [str(path) for path in scenario.additional_files]
@@ -147,6 +157,15 @@ class Simulation:
                 '--tripinfo-output.write-unfinished',
                 '--tripinfo-output.write-undeparted',
                 *('--statistic-output', str(self.statistics_file)),
+                *('--device.emissions.probability', '1'),  # the trips tell their CO2
+            ]
+        if options.conflicts:
+            command += [
+                *('--device.ssm.probability', f'{CONFLICT_SHARE:g}'),
+                *('--device.ssm.file', str(self.conflict_file)),
+                *('--device.ssm.measures', 'TTC PET'),
+                *('--device.ssm.thresholds', f'{TTC_S:g} {PET_S:g}'),
+                *('--device.ssm.trajectories', 'false'),
             ]
         if options.gui:
             command += ['--start', '--quit-on-end']

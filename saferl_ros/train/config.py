@@ -20,7 +20,7 @@ class QLearningConfig(BaseModel):
     mask_illegal: bool = True  # never bootstrap from a stage that the automaton would refuse
     ensemble: int = Field(default=3, ge=1, le=20)  # networks trained apart; their mean decides
     n_critics: int = Field(default=1, ge=1)  # their mean decides, their minimum is the target
-    n_quantiles: int = Field(default=32, ge=0)  # above zero: a distribution of returns
+    n_quantiles: int = Field(default=0, ge=0)  # above zero: a distribution of returns
     learning_rate: float = Field(default=5e-4, gt=0)
     falling_rate: bool = True  # to zero along a cosine: late steps refine, they no longer roam
     averaging: float = Field(default=0.999, ge=0, lt=1)  # decay of the running mean of the weights

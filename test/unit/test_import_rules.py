@@ -21,7 +21,17 @@ HEAVY = (
 )
 LEARNING = ('torch', 'd3rlpy', 'rclpy')
 ORDER = (  # a room may import itself and the rooms before it
-    *('errors', 'naming', 'isolation', 'signals', 'shield', 'observation', 'scenario', 'sumo', 'env'),
+    *(
+        'errors',
+        'naming',
+        'isolation',
+        'signals',
+        'shield',
+        'observation',
+        'scenario',
+        'sumo',
+        'env',
+    ),
     *(
         'control',
         'dataset',
