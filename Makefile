@@ -7,11 +7,12 @@ STAMP := $(VENV)/.installed
 APT := $(VENV)/.apt
 ROS := $(VENV)/.ros
 JOBS ?= $(shell nproc)
+MAP ?= cologne8
 
 export OMP_NUM_THREADS ?= 1
 export PYTHONDONTWRITEBYTECODE :=  # many short processes: compile once
 
-.PHONY: help install ros demo run test check bench fuzz mutants format clean
+.PHONY: help install ros demo run test check bench benchmark fuzz mutants format clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -53,6 +54,10 @@ check: $(STAMP)  ## format, lint, types and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest test/unit test/property -q -x
+
+benchmark: $(STAMP)  ## all controllers on one RESCO map: make benchmark MAP=cologne8
+	$(BIN)/saferl run config/benchmark/$(MAP).yaml -o runs/benchmark/$(MAP) --jobs $(JOBS)
+	$(BIN)/python benchmarks/page.py runs/benchmark/$(MAP)
 
 bench: $(STAMP) $(ROS)  ## speed, as ratios measured side by side in one run
 	$(BIN)/python benchmarks/environment.py

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 import json
 from pathlib import Path
 import time
@@ -60,14 +62,14 @@ def main(options: argparse.Namespace) -> int:
     files = record_paths(place, [junction.plan.junction_id for junction in junctions])
 
     if not all(file.exists() for file in files):
-        with progress_bar('recording') as progress:
+        with timed(folder, 'record'), progress_bar('recording') as progress:
             record(junctions, config.record, files, jobs=options.jobs, progress=progress)
     reports = [quality(read_record(file)) for file in files]
     write_json(reports[0] if len(reports) == 1 else reports, folder / 'quality.json')
     if not options.json:
         print_qualities(reports)
 
-    with progress_bar('training') as progress:
+    with timed(folder, 'train'), progress_bar('training') as progress:
         bundles = train_all(
             files,
             config.train,
@@ -81,7 +83,11 @@ def main(options: argparse.Namespace) -> int:
     if evaluation_file.exists():
         evaluation = read_evaluation(evaluation_file)
     else:
-        with progress_bar('tuning baselines') as tuning, progress_bar('judging') as judging:
+        with (
+            timed(folder, 'judge'),
+            progress_bar('tuning baselines') as tuning,
+            progress_bar('judging') as judging,
+        ):
             evaluation = evaluate(
                 junctions,
                 bundles,
@@ -104,6 +110,18 @@ def main(options: argparse.Namespace) -> int:
         minutes = (time.monotonic() - started) / 60
         print(f'report: {folder / "report.html"} ({minutes:.1f} min)')
     return 0
+
+
+@contextmanager
+def timed(folder: Path, step: str) -> Iterator[None]:
+    """Add the time that a step takes to ``times.json``, over all resumptions of the run [s]."""
+    path, started = folder / 'times.json', time.monotonic()
+    try:
+        yield
+    finally:
+        known = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
+        known[step] = round(known.get(step, 0.0) + time.monotonic() - started, 1)
+        write_json(known, path)
 
 
 def _open_folder(folder: Path, config: RunConfig) -> None:

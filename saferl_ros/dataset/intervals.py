@@ -25,7 +25,8 @@ def _resamples(n: int, seed: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(seed).integers(0, n, size=(N_RESAMPLES, n))
 
 
-def _interval(mean: float, draws: npt.NDArray[np.float64]) -> Interval:
+def interval_of(mean: float, draws: npt.NDArray[np.float64]) -> Interval:
+    """Return ``mean`` with the interval that its bootstrap draws span."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
     return Interval(mean=mean, ci_low=float(low), ci_high=float(high))
@@ -38,7 +39,7 @@ def mean_interval(values: Sequence[float], *, seed: int = 0) -> Interval:
     :param values: one value per demand, at least one.
     """
     array = np.asarray(values, dtype=np.float64)
-    return _interval(float(array.mean()), array[_resamples(len(array), seed)].mean(axis=1))
+    return interval_of(float(array.mean()), array[_resamples(len(array), seed)].mean(axis=1))
 
 
 def ratio_interval(
@@ -56,4 +57,4 @@ def ratio_interval(
     ours, theirs = np.asarray(values, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     index = _resamples(len(ours), seed)
     draws = ours[index].mean(axis=1) / np.maximum(theirs[index].mean(axis=1), 1e-9)
-    return _interval(float(ours.mean() / max(theirs.mean(), 1e-9)), draws)
+    return interval_of(float(ours.mean() / max(theirs.mean(), 1e-9)), draws)

@@ -62,15 +62,19 @@ def test_the_same_seed_learns_the_same_policy(tmp_path):
 def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, averaging):
     data, _ = record(8, 100)
 
-    def config(steps: int) -> TrainConfig:
-        cql = CONFIG.cql.model_copy(update={'steps': steps, 'averaging': averaging})
-        return CONFIG.model_copy(update={'cql': cql, 'fqe': FqeConfig(steps=0)})
+    cql = CONFIG.cql.model_copy(update={'steps': 1000, 'averaging': averaging})
+    config = CONFIG.model_copy(update={'cql': cql, 'fqe': FqeConfig(steps=0)})
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 500:
+            raise KeyboardInterrupt
 
     states = data.episodes[1].observations
     zeros = np.zeros(len(states), dtype=np.int64)
-    whole = train_algorithm(data, 'cql', config(1000), 1, tmp_path / 'whole')
-    train_algorithm(data, 'cql', config(500), 1, tmp_path / 'parts')
-    resumed = train_algorithm(data, 'cql', config(1000), 1, tmp_path / 'parts')
+    whole = train_algorithm(data, 'cql', config, 1, tmp_path / 'whole')
+    with pytest.raises(KeyboardInterrupt):
+        train_algorithm(data, 'cql', config, 1, tmp_path / 'parts', progress=interrupt)
+    resumed = train_algorithm(data, 'cql', config, 1, tmp_path / 'parts')
     np.testing.assert_allclose(
         resumed.algorithm.predict_value(states, zeros),
         whole.algorithm.predict_value(states, zeros),
