@@ -67,7 +67,11 @@ def main(options: argparse.Namespace) -> int:
     given = {'seeds': options.seeds, 'seed': options.seed}
     stated = read_yaml(options.config, EvaluateConfig) if options.config else EvaluateConfig()
     config = stated.model_copy(update={k: v for k, v in given.items() if v is not None})
-    with progress_bar('tuning baselines') as tuning, progress_bar('judging') as judging:
+    with (
+        progress_bar('tuning baselines') as tuning,
+        progress_bar('judging') as judging,
+        progress_bar('degradation') as degrading,
+    ):
         result = evaluate(
             junctions,
             bundles,
@@ -75,6 +79,7 @@ def main(options: argparse.Namespace) -> int:
             jobs=options.jobs,
             progress=judging,
             tuning_progress=tuning,
+            degradation_progress=degrading,
         )
     write_json(result, options.output)
     if options.json:

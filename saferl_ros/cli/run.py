@@ -87,6 +87,7 @@ def main(options: argparse.Namespace) -> int:
             timed(folder, 'judge'),
             progress_bar('tuning baselines') as tuning,
             progress_bar('judging') as judging,
+            progress_bar('degradation') as degrading,
         ):
             evaluation = evaluate(
                 junctions,
@@ -96,6 +97,7 @@ def main(options: argparse.Namespace) -> int:
                 jobs=options.jobs,
                 progress=judging,
                 tuning_progress=tuning,
+                degradation_progress=degrading,
             )
         write_json(evaluation, evaluation_file)
     verdict = decide(evaluation, 'cql' if 'cql' in bundles else next(iter(bundles)), config.gate)

@@ -23,7 +23,7 @@ class Moment:
 
     signal: SignalView
     observe: Callable[[], npt.NDArray[np.float32]]  # shape (spec.size,)
-    lane_veh: Callable[[str, bool], int]  # (lane, halting only)
+    lane_veh: Callable[[str, bool], float]  # (lane, halting only)
     now_s: float = 0.0  # simulated time
 
 

@@ -87,13 +87,6 @@ def drive(
     :param controllers: one per junction.
     :param listener: called when a junction's step has ended, before its next decision.
     """
-    lane = simulation.simulation.api.lane
-
-    def lane_veh(lane_id: str, halting_only: bool) -> int:
-        if halting_only:
-            return int(lane.getLastStepHaltingNumber(lane_id))
-        return int(lane.getLastStepVehicleNumber(lane_id))
-
     done = Drive()
     steps: dict[int, tuple[SignalView, Moment, Decision]] = {}  # that run now
 
@@ -113,7 +106,7 @@ def drive(
             moment = Moment(
                 signal=signal,
                 observe=partial(control.observe, simulation.now_s, signal),
-                lane_veh=lane_veh,
+                lane_veh=simulation.lane_veh,
                 now_s=simulation.now_s,
             )
             decision = controllers[n].decide(moment)

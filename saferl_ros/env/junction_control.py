@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from saferl_ros.env.calls import Calls
 from saferl_ros.env.cost import Cost
+from saferl_ros.env.disturbance import BrokenDetectors
 from saferl_ros.env.junction import DECISION_S, Junction
 from saferl_ros.env.reward import check_reward, FromSumoRl, Reward, TimeLost
 from saferl_ros.env.sumo_rl_view import traffic_signal_view
@@ -84,6 +85,7 @@ class JunctionControl:
         self.monitor = ConflictMonitor(card_of(self.plan), step_s=step_s)
         self.lamp_log: list[str] = []
         self.observation_fn: Any = None
+        self.broken: BrokenDetectors | None = None  # what misleads the view, if anything does
         self.is_due = False  # whether a decision is to be made
         self.verdict: RequestVerdict | None = None  # on the request whose step runs; None: no step
         self._reward_choice = reward
@@ -137,7 +139,10 @@ class JunctionControl:
         """
         if self.observation_fn is not None:
             return np.asarray(self.observation_fn(), dtype=np.float32)
-        return self._features(self._reader.read(now_s), signal or self.signal_view())
+        readings = self._reader.read(now_s)
+        if self.broken is not None:
+            readings = self.broken.distort(readings)
+        return self._features(readings, signal or self.signal_view())
 
     def request(self, stage: object, hold_s: float | None = None) -> None:
         """

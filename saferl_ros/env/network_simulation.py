@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from saferl_ros.env.disturbance import (
+    BrokenDetectors,
+    closed_lane_xml,
+    Disturbance,
+    make_it_rain,
+)
 from saferl_ros.env.junction import DECISION_S, Junction
 from saferl_ros.env.junction_control import JunctionControl, StepOutcome
 from saferl_ros.observation import SignalView
@@ -29,6 +35,7 @@ class NetworkSimulation:
     :param decision_s: time between decisions while a stage is kept [s].
     :param fixed_interval: let decisions fall due every ``decision_s`` whatever happens.
     :param sample_traffic: keep queue and waits for judging.
+    :param disturbance: what goes wrong; nothing by default.
     """
 
     def __init__(
@@ -42,6 +49,7 @@ class NetworkSimulation:
         decision_s: float = DECISION_S,
         fixed_interval: bool = False,
         sample_traffic: bool = False,
+        disturbance: Disturbance | None = None,
     ) -> None:
         scenario = junctions[0].scenario
         options = options or SimulationOptions()
@@ -49,6 +57,16 @@ class NetworkSimulation:
             options.additional.setdefault(
                 f'detectors_{n}.add.xml', detector_xml(junction.spec, junction.network)
             )
+        seed = demand.seed if demand else 0
+        self._disturbance = disturbance or Disturbance()
+        if self._disturbance.closed_lane:
+            options.additional['closed.add.xml'] = closed_lane_xml(junctions[0], seed)
+        broken = [
+            BrokenDetectors(junction.spec, self._disturbance, seed + n)
+            for n, junction in enumerate(junctions)
+        ]
+        self._broken = broken if disturbance else []
+        self._told = {lane: veh for one in self._broken for lane, veh in one.lanes.items()}
         self.simulation = Simulation(scenario, demand, options)
         self.controls = [
             JunctionControl(
@@ -77,6 +95,12 @@ class NetworkSimulation:
         self._advance = api.simulationStep
         for control in self.controls:
             control.attach(api, self.now_s)
+        for control, broken in zip(self.controls, self._broken, strict=False):
+            control.broken = broken
+            if not is_controlled:
+                broken.break_loops(api)
+        if self._disturbance.rain:
+            make_it_rain(api)
         if self._sample_traffic:
             edges = [
                 edge
@@ -108,6 +132,16 @@ class NetworkSimulation:
                 self.sampler.sample(self.now_s)
             if is_due:
                 break
+
+    def lane_veh(self, lane_id: str, halting_only: bool) -> float:
+        """Return how many vehicles whoever counts on a lane is told of [veh]."""
+        told = self._told.get(lane_id)
+        if told is not None:
+            return told
+        lane = self.simulation.api.lane
+        if halting_only:
+            return float(lane.getLastStepHaltingNumber(lane_id))
+        return float(lane.getLastStepVehicleNumber(lane_id))
 
     def outcome(self, control: JunctionControl) -> StepOutcome:
         """Return what came of the step that one of the junctions has ended."""

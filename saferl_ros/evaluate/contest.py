@@ -12,6 +12,7 @@ from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
 from saferl_ros.control.max_pressure import MaxPressure, MaxPressureConfig
 from saferl_ros.control.rollout import Drive, drive, EpisodeResult, finish
 from saferl_ros.control.shielded import Shielded
+from saferl_ros.env.disturbance import Disturbance
 from saferl_ros.env.junction import Junction
 from saferl_ros.env.network_simulation import NetworkSimulation
 from saferl_ros.scenario import DemandVariation
@@ -76,6 +77,7 @@ class Match:
     demand: DemandVariation
     keep_trace: bool = False
     count_conflicts: bool = False
+    disturbance: Disturbance | None = None
 
 
 def play(match: Match) -> EpisodeResult:
@@ -86,7 +88,13 @@ def play(match: Match) -> EpisodeResult:
         for n, junction in enumerate(junctions):
             text = actuated_xml(junction.plan, contestant.actuated)
             options.additional[f'actuated_{n}.add.xml'] = text
-    simulation = NetworkSimulation(junctions, match.demand, options, sample_traffic=True)
+    simulation = NetworkSimulation(
+        junctions,
+        match.demand,
+        options,
+        sample_traffic=True,
+        disturbance=match.disturbance,
+    )
     try:
         if contestant.is_sumo_program:
             simulation.start(is_controlled=False)

@@ -23,6 +23,7 @@ class GateConfig(BaseModel):
     max_extra_teleports: float = Field(default=0.0, ge=0)  # over net_plan, all demands
     max_monitor_faults: int = Field(default=0, ge=0)
     max_starved: int = Field(default=0, ge=0)
+    max_disturbed_over_net_plan: float = Field(default=1.0, gt=0)  # under each disturbance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,24 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
         count = sum(own[metric]['per_seed'])
         text = f'{count:.0f} {words}, allowed are {most}'
         checks.append(_check(metric.replace('_', ' '), count, float(most), text))
+    checks += _disturbed(evaluation.get('degradation', []), controller, config)
+    return checks
+
+
+def _disturbed(curves: list[dict[str, Any]], controller: str, config: GateConfig) -> list[Check]:
+    """Return a check for each disturbance that the controller was judged under."""
+    checks, limit = [], config.max_disturbed_over_net_plan
+    for row in curves:
+        found = row['controllers'].get(controller)
+        if row['kind'] == 'none' or found is None or found['over_net_plan'] is None:
+            continue
+        ratio = found['over_net_plan']['mean']
+        name = f'{row["kind"]} {row["level"]:g}' if row['level'] else row['kind']
+        text = (
+            f'delay is {ratio:.2f} of net_plan under the same disturbance, '
+            f'the mean must not exceed {limit:.2f}'
+        )
+        checks.append(_check(name, ratio, limit, text))
     return checks
 
 

@@ -22,6 +22,7 @@ from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.env.junction import Junction
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.evaluate.degradation import degradation, DegradationConfig
 from saferl_ros.evaluate.tune import tune_baselines, TuneConfig
 from saferl_ros.isolation import run_isolated
 from saferl_ros.scenario import DemandVariation, Split
@@ -29,6 +30,7 @@ from saferl_ros.sumo.home import sumo_version
 
 EVALUATION_VERSION = 3
 Progress = Callable[[int, int], None]
+DEGRADED = ('net_plan', 'actuated', 'max_pressure', 'bc', 'cql')  # whose curves are drawn
 
 DESCRIPTIONS = {
     'net_plan': "the network's own program as it stands, with its own yellows",
@@ -53,6 +55,7 @@ class EvaluateConfig(BaseModel):
     scale_range: tuple[float, float] = (0.7, 1.15)
     nominal: bool = True  # the scenario's own demand as one more
     tune: TuneConfig = TuneConfig()
+    degradation: DegradationConfig = DegradationConfig()
 
 
 def test_demands(config: EvaluateConfig) -> list[DemandVariation]:
@@ -79,6 +82,7 @@ def evaluate(
     jobs: int = 2,
     progress: Progress = lambda done, total: None,
     tuning_progress: Progress = lambda done, total: None,
+    degradation_progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
     """
     Judge bundles beside the baselines and return the evaluation as JSON-ready data.
@@ -124,6 +128,15 @@ def evaluate(
     for index, result in run_isolated(play, matches, jobs=jobs):
         results[index] = result
         progress(len(results), len(matches))
+    curves: list[dict[str, Any]] = []
+    if config.degradation.demands:
+        curves = degradation(
+            junctions,
+            [c for c in contestants if c.name in DEGRADED],
+            config.degradation,
+            jobs=jobs,
+            progress=degradation_progress,
+        )
     by_name = {
         c.name: [results[n * len(demands) + k] for k in range(len(demands))]
         for n, c in enumerate(contestants)
@@ -142,6 +155,7 @@ def evaluate(
         'baselines': notes,
         'controllers': {name: summarise(found) for name, found in by_name.items()},
         'delay_ratios': delay_ratios(by_name),
+        'degradation': curves,  # see evaluate.degradation; empty if it was not asked for
         'fault_counts': {
             name: dict(sum((Counter(r.fault_counts) for r in found), Counter()))
             for name, found in by_name.items()

@@ -13,6 +13,7 @@ from saferl_ros.errors import MissingExtraError
 from saferl_ros.report.approaches import approach_labels
 from saferl_ros.report.conclusions import conclude
 from saferl_ros.report.data_figures import coverage_figures, training_figures
+from saferl_ros.report.degradation import degradation_figures, degradation_table
 from saferl_ros.report.figure import Figure
 from saferl_ros.report.junction_drawing import draw_junction, JunctionDrawing
 from saferl_ros.report.missing import Missing, present
@@ -94,6 +95,8 @@ def page_context(run: RunFolder) -> dict[str, Any]:
         'queue_figure': _queue(run, palette),
         'safety': safety_table(run.scores, palette),
         'pedestrians': pedestrian_table(run.scores, palette),
+        'degradation_figures': degradation_figures(run.scores, palette),
+        'degradation': degradation_table(run.scores),
         'gate': _gate(run),
         'tuning': _tuning(run, palette),
         'conclusions': conclude(run),
@@ -168,6 +171,7 @@ def _tuning(run: RunFolder, palette: Mapping[str, str]) -> Any:
 def _figures(context: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return traces and layout of every figure by the id of its element."""
     found: list[Figure] = [context['delay_figure'], context['demand_figure']]
+    found.extend(context['degradation_figures'])
     if not isinstance(context['queue_figure'], Missing):
         found.append(context['queue_figure'])
     for place in context['places']:

@@ -87,6 +87,16 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DegradationPoint:
+    """What the controllers got under one disturbance."""
+
+    kind: str
+    level: float  # zero where the kind has no scale
+    delay: Mapping[str, Estimate]  # by controller
+    over_undisturbed: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
     """A whole evaluation."""
 
@@ -101,6 +111,7 @@ class Scores:
     demands: tuple[JudgedDemand, ...]
     controllers: tuple[ControllerScore, ...]
     tunings: tuple[Tuning, ...]
+    degradation: tuple[DegradationPoint, ...]  # empty if it was not judged
 
     def find(self, name: str) -> ControllerScore | None:
         """Return the controller of that name, if it was judged."""
@@ -155,6 +166,7 @@ def _scores(data: dict[str, Any]) -> Scores:
         demands=demands,
         controllers=controllers,
         tunings=tuple(_tuning(name, note) for name, note in data.get('baselines', {}).items()),
+        degradation=tuple(map(_point, data.get('degradation', []))),
     )
 
 
@@ -177,6 +189,16 @@ def _controller(name: str, data: dict[str, Any], n_demands: int) -> ControllerSc
             str(rule): int(n) for rule, n in data.get('fault_counts', {}).get(name, {}).items()
         },
         trace=None if trace is None else _trace(trace),
+    )
+
+
+def _point(row: Mapping[str, Any]) -> DegradationPoint:
+    found = row['controllers'].items()
+    return DegradationPoint(
+        kind=str(row['kind']),
+        level=float(row['level']),
+        delay={name: estimate(one['delay_s']) for name, one in found},
+        over_undisturbed={name: estimate(one['over_undisturbed']) for name, one in found},
     )
 
 

@@ -221,6 +221,30 @@ def test_every_plot_is_valid_and_keeps_the_colours(make_run: MakeRun) -> None:
     assert all(len(colours) == 1 for colours in seen.values())
 
 
+def test_degradation_is_drawn_where_it_was_judged(make_run: MakeRun) -> None:
+    def row(kind: str, level: float, cql_s: float) -> dict[str, Any]:
+        def one(delay_s: float) -> dict[str, Any]:
+            same = {'mean': delay_s, 'ci_low': delay_s, 'ci_high': delay_s}
+            ratio = {'mean': delay_s / 20, 'ci_low': 1.0, 'ci_high': 1.0}
+            return {'delay_s': same, 'over_undisturbed': ratio, 'over_net_plan': ratio}
+
+        return {
+            'kind': kind,
+            'level': level,
+            'controllers': {'net_plan': one(20.0), 'cql': one(cql_s)},
+        }
+
+    rows = [row('none', 0.0, 10.0), row('blind detectors', 0.5, 15.0), row('rain', 0.0, 12.0)]
+    run = make_run(degradation=rows)
+    page = _report(run)
+    assert 'blind detectors 0.5' in _words(page)
+    figures = page_context(read_run(run))['figures']
+    cql = figures['plot-disturbed-blind-detectors']['data'][1]
+    assert (cql['name'], cql['x'], cql['y']) == ('cql', [0.0, 0.5], [10.0, 15.0])
+    assert 'plot-disturbed-stuck-detectors' not in figures
+    assert 'When things go wrong' not in _words(_report(make_run()))
+
+
 def test_the_nominal_demand_stands_apart(make_run: MakeRun) -> None:
     traces = page_context(read_run(make_run()))['figures']['plot-demand']['data']
     cql = [trace for trace in traces if trace['name'] == 'cql']

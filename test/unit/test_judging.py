@@ -74,6 +74,17 @@ def test_one_unsafe_event_too_many_fails(metric, value, name):
     assert failed(data) == [name]
 
 
+@pytest.mark.parametrize(('ratio', 'failures'), [(0.99, []), (1.01, ['blind detectors 0.5'])])
+def test_worse_than_the_own_plan_under_a_disturbance_fails(ratio, failures):
+    data = evaluation()
+    over = {'mean': ratio, 'ci_low': 0.5, 'ci_high': 2.0}
+    data['degradation'] = [
+        {'kind': kind, 'level': level, 'controllers': {'cql': {'over_net_plan': over}}}
+        for kind, level in (('none', 0.0), ('blind detectors', 0.5))
+    ]
+    assert failed(data) == failures
+
+
 def test_an_unknown_controller_is_refused():
     with pytest.raises(DatasetError, match='dqn'):
         judge_gate(evaluation(), 'dqn', GateConfig())

@@ -1,0 +1,132 @@
+"""Degradation curves: how much worse a controller gets when things go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from saferl_ros.control.rollout import EpisodeResult
+from saferl_ros.dataset.intervals import mean_interval, ratio_interval
+from saferl_ros.env.disturbance import Disturbance
+from saferl_ros.env.junction import Junction
+from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.isolation import run_isolated
+from saferl_ros.scenario import DemandVariation, Split, Surge
+
+Progress = Callable[[int, int], None]
+
+
+class DegradationConfig(BaseModel):
+    """How widely to look for trouble."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    demands: int = Field(default=0, ge=0)  # demands per disturbance; zero leaves it out
+    blind_shares: tuple[float, ...] = (0.1, 0.25, 0.5)
+    stuck_shares: tuple[float, ...] = (0.1, 0.25)
+    demand_scales: tuple[float, ...] = (0.5, 1.5)
+    surge_factor: float = Field(default=2.0, ge=1)
+
+
+class Trouble(BaseModel):
+    """One point of a curve."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    kind: str  # 'none', 'blind detectors', 'stuck detectors', 'demand', ...
+    level: float  # share of detectors, or demand scale; zero where there is no scale
+    disturbance: dict[str, Any] = {}
+    scale: float = 1.0
+    surge_factor: float = 0.0
+
+
+def troubles(config: DegradationConfig) -> list[Trouble]:
+    """Return every point of every curve; the first is the undisturbed one."""
+    found = [Trouble(kind='none', level=0.0)]
+    found += [
+        Trouble(kind='blind detectors', level=share, disturbance={'blind_share': share})
+        for share in config.blind_shares
+    ]
+    found += [
+        Trouble(kind='stuck detectors', level=share, disturbance={'stuck_share': share})
+        for share in config.stuck_shares
+    ]
+    found += [Trouble(kind='demand', level=scale, scale=scale) for scale in config.demand_scales]
+    found += [
+        Trouble(kind='surge', level=config.surge_factor, surge_factor=config.surge_factor),
+        Trouble(kind='closed lane', level=0.0, disturbance={'closed_lane': True}),
+        Trouble(kind='rain', level=0.0, disturbance={'rain': True}),
+    ]
+    return found
+
+
+def degradation(
+    junctions: Sequence[Junction],
+    contestants: Sequence[Contestant],
+    config: DegradationConfig,
+    *,
+    jobs: int,
+    progress: Progress = lambda done, total: None,
+) -> list[dict[str, Any]]:
+    """
+    Return the curves as JSON-ready data, a row per point.
+
+    Each row has ``kind``, ``level`` and, by controller, the delay with its interval, its ratio to
+    the same controller undisturbed on the same demands, to ``net_plan`` under the same trouble
+    (where that is among the contestants), and the monitor's faults.
+    """
+    points = troubles(config)
+    matches = [
+        Match(
+            junctions=tuple(junctions),
+            contestant=contestant,
+            demand=_demand(point, n),
+            disturbance=Disturbance(**point.disturbance) if point.disturbance else None,
+        )
+        for point in points
+        for contestant in contestants
+        for n in range(config.demands)
+    ]
+    results: dict[int, EpisodeResult] = {}
+    progress(0, len(matches))
+    for index, result in run_isolated(play, matches, jobs=jobs):
+        results[index] = result
+        progress(len(results), len(matches))
+    names = [contestant.name for contestant in contestants]
+    rows, start = [], 0
+    calm: dict[str, list[float]] = {}
+    for point in points:
+        found = {}
+        for name in names:
+            found[name] = [results[start + n] for n in range(config.demands)]
+            start += config.demands
+        delays = {name: [r.trips.delay_s for r in found[name]] for name in names}
+        calm = calm or delays
+        rows.append(
+            {
+                'kind': point.kind,
+                'level': point.level,
+                'controllers': {
+                    name: {
+                        'delay_s': asdict(mean_interval(delays[name])),
+                        'over_undisturbed': asdict(ratio_interval(delays[name], calm[name])),
+                        'over_net_plan': asdict(ratio_interval(delays[name], delays['net_plan']))
+                        if 'net_plan' in delays
+                        else None,
+                        'monitor_faults': sum(r.monitor_faults for r in found[name]),
+                    }
+                    for name in names
+                },
+            }
+        )
+    return rows
+
+
+def _demand(point: Trouble, n: int) -> DemandVariation:
+    surge = None
+    if point.surge_factor:
+        surge = Surge(start_ratio=1 / 3, length_s=1200.0, factor=point.surge_factor)
+    return DemandVariation(split=Split.TEST, seed=900_000 + n, scale=point.scale, surge=surge)

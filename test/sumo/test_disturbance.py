@@ -1,0 +1,121 @@
+"""Broken detectors, a closed lane and rain reach whoever they should, and nothing unsafe shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from saferl_ros.control.max_pressure import MaxPressureConfig
+from saferl_ros.control.rollout import EpisodeResult
+from saferl_ros.env.disturbance import BrokenDetectors, closed_lane_xml, Disturbance
+from saferl_ros.env.junction import Junction
+from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.evaluate.degradation import DegradationConfig, troubles
+from saferl_ros.isolation import run_isolated
+from saferl_ros.observation import DetectorReadings
+from saferl_ros.scenario import DemandVariation, load_scenario, Split
+from saferl_ros.sumo.actuated import ActuatedConfig
+
+DEMAND = DemandVariation(split=Split.TEST, seed=5)
+
+
+@pytest.fixture(scope='module')
+def junction() -> Junction:
+    return Junction.derive(load_scenario('cologne1', horizon_s=900))
+
+
+def readings(junction: Junction) -> DetectorReadings:
+    n, m = len(junction.spec.lanes), len(junction.spec.approaches)
+    return DetectorReadings(
+        sim_time_s=0.0,
+        count_veh=np.full(n, 3.0),
+        queue_veh=np.full(n, 2.0),
+        occupancy_ratio=np.full(n, 0.2),
+        waiting_s=np.zeros(n),
+        vehicle_length_m=np.zeros(n),
+        advance_count_veh=np.full(m, 3.0),
+        advance_queue_veh=np.full(m, 2.0),
+    )
+
+
+@pytest.mark.parametrize('share', [0.0, 0.25, 0.5, 1.0])
+def test_the_stated_share_of_the_detectors_goes_blind(junction: Junction, share: float) -> None:
+    spec, true = junction.spec, readings(junction)
+    seen = BrokenDetectors(spec, Disturbance(blind_share=share), 1).distort(true)
+    blind = np.concatenate([seen.count_veh == 0, seen.advance_count_veh == 0])
+    assert blind.sum() == round(share * (len(spec.lanes) + len(spec.approaches)))
+    assert (seen.queue_veh[seen.count_veh == 0] == 0).all()
+    assert (seen.count_veh[seen.count_veh > 0] == 3).all()
+
+
+def test_a_stuck_detector_sees_a_full_lane(junction: Junction) -> None:
+    seen = BrokenDetectors(junction.spec, Disturbance(stuck_share=1.0), 1).distort(
+        readings(junction)
+    )
+    full = [lane.capacity_veh for lane in junction.spec.lanes]
+    assert seen.count_veh.tolist() == seen.queue_veh.tolist() == full
+    assert (seen.occupancy_ratio == 1).all()
+
+
+def test_a_lane_is_closed_only_where_traffic_can_pass(junction: Junction) -> None:
+    closed = {
+        closed_lane_xml(junction, seed).split('closingLaneReroute id="')[1].split('"')[0]
+        for seed in range(20)
+    }
+    network = junction.network
+    assert len(closed) > 1
+    assert all(len(network.edge_lanes(network.lanes[lane].edge_id)) > 1 for lane in closed)
+    spec = replace(junction.spec, lanes=())
+    assert closed_lane_xml(replace(junction, spec=spec), 0) == '<additional/>'
+
+
+def played(junction: Junction, contestant: Contestant) -> dict[str, EpisodeResult]:
+    """Play one demand undisturbed, blind and in rain."""
+    kinds = {
+        'none': None,
+        'blind': Disturbance(blind_share=1.0),
+        'rain': Disturbance(rain=True),
+        'closed': Disturbance(closed_lane=True),
+    }
+    matches = [
+        Match(junctions=(junction,), contestant=contestant, demand=DEMAND, disturbance=kind)
+        for kind in kinds.values()
+    ]
+    found = dict(run_isolated(play, matches, jobs=2))
+    return {name: found[n] for n, name in enumerate(kinds)}
+
+
+@pytest.mark.parametrize(
+    'contestant',
+    [
+        Contestant(name='actuated', actuated=ActuatedConfig()),
+        Contestant(name='max_pressure', max_pressure=MaxPressureConfig()),
+    ],
+    ids=lambda contestant: contestant.name,
+)
+def test_disturbances_change_what_happens(junction: Junction, contestant: Contestant) -> None:
+    found = played(junction, contestant)
+    calm_s = found['none'].trips.delay_s
+    for name in ('blind', 'rain', 'closed'):
+        assert found[name].trips.delay_s != calm_s, name
+    assert found['blind'].trips.delay_s > calm_s
+    assert found['rain'].trips.delay_s > calm_s
+    assert all(result.monitor_faults == 0 for result in found.values())
+
+
+def test_a_blind_plan_does_not_mind_broken_detectors(junction: Junction) -> None:
+    own = Contestant(name='own_plan', programs={junction.plan.junction_id: junction.plan.program})
+    found = played(junction, own)
+    assert found['blind'].trips == found['none'].trips
+    assert found['rain'].trips != found['none'].trips
+
+
+def test_every_curve_starts_undisturbed() -> None:
+    points = troubles(DegradationConfig(demands=1))
+    assert points[0].kind == 'none'
+    assert {'blind detectors', 'stuck detectors', 'demand', 'surge', 'closed lane', 'rain'} < {
+        point.kind for point in points
+    }
+    assert all(Disturbance(**point.disturbance) for point in points)
