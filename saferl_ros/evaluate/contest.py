@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from saferl_ros.control.controller import Controller
+from saferl_ros.control.coordinated import CoordinatedPlan
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
 from saferl_ros.control.max_pressure import MaxPressure, MaxPressureConfig
 from saferl_ros.control.rollout import Drive, drive, EpisodeResult, finish
@@ -49,11 +50,19 @@ class Contestant:
             and self.bundles is None
         )
 
-    def build(self, plan: SignalPlan, spec_fingerprint: str, seed: int) -> Controller:
-        """Return the controller; only for those that act through the sequencer."""
+    def build(
+        self, plan: SignalPlan, spec_fingerprint: str, seed: int, *, has_neighbours: bool = False
+    ) -> Controller:
+        """
+        Return the controller; only for those that act through the sequencer.
+
+        :param has_neighbours: fixed plans keep their offsets to the other junctions.
+        """
         rng = np.random.default_rng([seed, 11])
         if self.programs is not None:
             own = replace(plan, program=self.programs[plan.junction_id])
+            if has_neighbours:
+                return CoordinatedPlan(own)
             return FixedTimeFamily(own, FamilyConfig(plans='net'), rng)
         if self.family is not None:
             return FixedTimeFamily(plan, self.family, rng)
@@ -102,7 +111,10 @@ def play(match: Match) -> EpisodeResult:
             return finish(simulation, Drive(), keep_trace=match.keep_trace)
         controllers = [
             contestant.build(
-                junction.plan, junction.spec.fingerprint(), match.demand.seed * 1000 + n
+                junction.plan,
+                junction.spec.fingerprint(),
+                match.demand.seed * 1000 + n,
+                has_neighbours=len(junctions) > 1,
             )
             for n, junction in enumerate(junctions)
         ]

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from saferl_ros.control.controller import Decision, Moment
+from saferl_ros.control.controller import Controller, Decision, Moment
+from saferl_ros.control.coordinated import CoordinatedPlan
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
 from saferl_ros.control.rollout import drive, finish
 from saferl_ros.dataset.io import save_episode
@@ -81,14 +82,7 @@ def record_episode(task: RecordTask) -> None:
         reward=task.reward,
         sample_traffic=True,
     )
-    controllers = [
-        FixedTimeFamily(
-            junction.plan,
-            task.family,
-            np.random.default_rng([task.demand.split.value, task.demand.seed, 3, n]),
-        )
-        for n, junction in enumerate(task.junctions)
-    ]
+    controllers = [_controller(task, n) for n in range(len(task.junctions))]
     noted = [_Rows(control) for control in simulation.controls]
 
     def note(
@@ -123,11 +117,20 @@ def record_episode(task: RecordTask) -> None:
         save_episode(rows.to_episode(task.family.plans, task.demand, metrics), path)
 
 
+def _controller(task: RecordTask, n: int) -> Controller:
+    """Return what drives the junction of that number; own plans keep step with each other."""
+    plan = task.junctions[n].plan
+    if task.family.plans == 'net' and len(task.junctions) > 1:
+        return CoordinatedPlan(plan)
+    seed = [task.demand.split.value, task.demand.seed, 3, n]
+    return FixedTimeFamily(plan, task.family, np.random.default_rng(seed))
+
+
 @dataclass(slots=True)
 class _Watched:
     """A blind controller whose moments are observed for the record."""
 
-    controller: FixedTimeFamily
+    controller: Controller
     rows: _Rows
 
     def decide(self, moment: Moment) -> Decision:

@@ -1,0 +1,127 @@
+"""
+How well fitted Q evaluation (FQE) ranks policies against the simulated truth.
+
+Trains policies of very different quality from one record, values each by FQE on held-out episodes,
+plays each on demand of the tuning split, and prints Spearman's rank correlation with its interval.
+Finished policies are kept, so that an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from itertools import product
+import json
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from saferl_ros.bundle.produce import train_all
+from saferl_ros.cli.screen import print_table, progress_bar
+from saferl_ros.dataset.files import record_paths
+from saferl_ros.env.junction import derive_junctions
+from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.isolation import run_isolated
+from saferl_ros.record.recorder import record, RecordConfig
+from saferl_ros.scenario import DemandVariation, load_scenario, Split
+from saferl_ros.train.config import TrainConfig
+
+ALPHAS = (0.0, 0.005, 0.1, 2.0)
+STEPS = (500, 2000, 8000)
+SEEDS = (1, 2)
+SCALES = (0.75, 0.95, 1.15)
+N_RESAMPLES = 2000
+
+
+def main() -> None:
+    """Print the table and the correlation."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('scenario', nargs='?', default='cologne1')
+    parser.add_argument('--episodes', type=int, default=60)
+    parser.add_argument('--jobs', type=int, default=2)
+    parser.add_argument('-o', '--output', type=Path, default=Path('runs/ranking'))
+    options = parser.parse_args()
+    (junction,) = derive_junctions(load_scenario(options.scenario))
+    junction_id = junction.plan.junction_id
+    folder = options.output / options.scenario
+    folder.mkdir(parents=True, exist_ok=True)
+    (data,) = record_paths(folder / 'dataset.h5', [junction_id])
+    if not data.exists():
+        with progress_bar('recording') as progress:
+            record([junction], RecordConfig(episodes=options.episodes), [data],
+                   jobs=options.jobs, progress=progress)  # fmt: skip
+    policies: dict[str, Path] = {}
+    values = {}
+    for alpha, steps in product(ALPHAS, STEPS):
+        config = TrainConfig.model_validate(
+            {
+                'algorithms': ['cql'],
+                'seeds': SEEDS,
+                'cql': {'alpha': alpha, 'steps': steps, 'ensemble': 1},
+                'fqe': {'times': 1},
+            }
+        )
+        out = folder / f'alpha_{alpha:g}_steps_{steps}'
+        with progress_bar(out.name) as progress:
+            bundles = train_all([data], config, out, jobs=options.jobs, progress=progress)
+        for name, bundle in bundles.items():
+            policies[f'{out.name}/{name}'] = bundle
+            values[f'{out.name}/{name}'] = last_fqe(out / 'logs' / name / 'training.csv')
+    demands = [
+        DemandVariation(split=Split.TUNE, seed=300 + n, scale=scale)
+        for n, scale in enumerate(SCALES)
+    ]
+    matches = [
+        Match(
+            junctions=(junction,),
+            contestant=Contestant(name=name, bundles={junction_id: bundle}),
+            demand=demand,
+        )
+        for name, bundle in policies.items()
+        for demand in demands
+    ]
+    found = {}
+    with progress_bar('simulating') as progress:
+        for index, result in run_isolated(play, matches, jobs=options.jobs):
+            found[index] = result.trips.delay_s
+            progress(len(found), len(matches))
+    delays = {
+        name: float(np.mean([found[n * len(demands) + k] for k in range(len(demands))]))
+        for n, name in enumerate(policies)
+    }
+    report(options.scenario, values, delays, folder / 'ranking.json')
+
+
+def last_fqe(log: Path) -> float:
+    """Return the last value that FQE gave during a training."""
+    with log.open(newline='', encoding='utf-8') as file:
+        return float([row['fqe_value'] for row in csv.DictReader(file) if row['fqe_value']][-1])
+
+
+def report(scenario: str, values: dict[str, float], delays: dict[str, float], path: Path) -> None:
+    """Print the policies from best to worst by simulation, then the correlation."""
+    names = sorted(delays, key=delays.__getitem__)
+    print_table(
+        f'{scenario}: {len(names)} policies',
+        ['policy', 'delay in simulation [s/veh]', 'FQE value'],
+        [[name, f'{delays[name]:.1f}', f'{values[name]:.2f}'] for name in names],
+    )
+    ours = np.array([[values[name], -delays[name]] for name in names])
+    rng = np.random.default_rng(0)
+    drawn = [
+        spearmanr(ours[rng.integers(len(ours), size=len(ours))]).statistic
+        for _ in range(N_RESAMPLES)
+    ]
+    rho = float(spearmanr(ours).statistic)
+    low, high = np.nanpercentile(drawn, (2.5, 97.5))
+    print(
+        f"Spearman's rank correlation of FQE with the simulated truth: {rho:.2f} "
+        f'[{low:.2f}, {high:.2f}] over {len(names)} policies'
+    )
+    found = {'rho': rho, 'ci_low': low, 'ci_high': high, 'values': values, 'delays_s': delays}
+    path.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main()
