@@ -91,10 +91,11 @@ def main(options: argparse.Namespace) -> int:
 
 def _bundles(folders: list[Path]) -> dict[str, Any]:
     """Return the loaded bundles by junction."""
+    from saferl_ros.bundle.folders import find_bundles
     from saferl_ros.bundle.load import load_bundle
 
     found: dict[str, Any] = {}
-    for folder in folders:
+    for folder in (one for place in folders for one in find_bundles(place)):
         bundle = load_bundle(folder)
         of = bundle.manifest.junction_id
         if of in found:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 import sys
 
+from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.cli.arguments import add_command, not_negative, require, seconds, Subparsers
 from saferl_ros.errors import UsageError
@@ -32,7 +33,7 @@ def add_parser(commands: Subparsers) -> None:
         required=True,
         type=Path,
         metavar='DIR',
-        help='policy bundle; once per junction',
+        help="policy bundle; once per junction, or a network's folder of bundles",
     )
     parser.add_argument(
         '--mode',
@@ -73,8 +74,9 @@ def sim(options: argparse.Namespace) -> int:
             f'--real-time-factor {options.real_time_factor:g} must lie between 0 and 1000'
         )
     scenario = load_scenario(options.scenario)
-    for folder in options.bundle:
-        load_bundle(folder)
+    for place in options.bundle:
+        for folder in find_bundles(place):
+            load_bundle(folder)
     more: dict[str, object] = {'seed': options.seed}
     if options.horizon:
         more['horizon_s'] = options.horizon

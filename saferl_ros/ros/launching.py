@@ -38,6 +38,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 import yaml
 
+from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.errors import UsageError
 from saferl_ros.ros import names
@@ -243,8 +244,9 @@ def _bundles(text: str, filed: Mapping[str, Any]) -> list[str]:
             'argument bundle is missing; give the folder of a policy bundle, such as '
             'bundle:=runs/demo/cql, several separated by commas'
         )
-    for folder in folders:
-        load_bundle(folder)
+    for place in folders:
+        for folder in find_bundles(place):
+            load_bundle(folder)
     return list(map(str, folders))
 
 

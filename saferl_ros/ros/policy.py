@@ -22,6 +22,7 @@ from saferl_msgs.msg import (
     StageRequest,
 )
 from saferl_msgs.srv import SetMode
+from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import Bundle, load_bundle
 from saferl_ros.bundle.manifest import MANIFEST_NAME, sha256
 from saferl_ros.errors import BundleError, UsageError
@@ -33,7 +34,7 @@ from saferl_ros.ros.policy_desk import Moment, PolicyDesk
 from saferl_ros.ros.program import EXIT_FAILED, EXIT_OK, run_program, Stopper
 
 PARAMETERS = (
-    Declared(name='bundles', default=(), about='folders of policy bundles, one a junction'),
+    Declared(name='bundles', default=(), about='policy bundles, or folders of them'),
     Declared(name='mode', default='shadow', about='shadow, advisory or active'),
     Declared(
         name='allow_ungated', default=False,
@@ -137,7 +138,8 @@ class PolicyNode(SteadyLifecycleNode):
         return self.guarded('configure', self._configure)
 
     def _configure(self) -> None:
-        folders = [Path(name) for name in self._values['bundles'] if name]
+        places = [Path(name) for name in self._values['bundles'] if name]
+        folders = [folder for place in places for folder in find_bundles(place)]
         if not folders:
             raise UsageError("parameter 'bundles' is empty; give the folder of a policy bundle")
         bundles = [load_bundle(folder) for folder in folders]
