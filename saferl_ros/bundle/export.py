@@ -17,8 +17,9 @@ from saferl_ros.bundle.manifest import GUARD_NAME, Manifest, POLICY_NAME, sha256
 from saferl_ros.dataset.guard_fit import fit_guard, guard_obstacle
 from saferl_ros.dataset.schema import Record
 from saferl_ros.errors import BundleError
+from saferl_ros.observation.stagewise import StageEncoding
 from saferl_ros.record.revision import git_revision
-from saferl_ros.train.algorithm import scorer_module
+from saferl_ros.train.algorithm import scorer_module, shared_scorer_module
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.learner import Training
 from saferl_ros.train.library import load_torch
@@ -33,6 +34,8 @@ def export_bundle(
     folder: Path,
     *,
     dataset_sha256: str,
+    is_shared: bool = False,
+    has_guard: bool = True,
 ) -> None:
     """
     Write a bundle and check that it computes what torch computes.
@@ -41,16 +44,23 @@ def export_bundle(
     for one gives a bundle without.
 
     :param folder: replaced if it exists.
+    :param is_shared: whether the network is that of several junctions.
+    :param has_guard: false where the policy did not learn from this very record.
     :raises BundleError: if the exported network differs from torch's by more than 1e-4.
     """
     torch = load_torch()
-    module = scorer_module(training.algorithm, *training.others).cpu()
+    if is_shared:
+        encoding = StageEncoding(record.plan, record.spec)
+        module = shared_scorer_module(encoding, training.algorithm, *training.others).cpu()
+    else:
+        module = scorer_module(training.algorithm, *training.others).cpu()
     partial = folder.with_name(folder.name + '.writing')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     example = torch.zeros(2, record.spec.size)
     export_onnx(torch, module, example, partial / POLICY_NAME)
-    _write_guard(record, partial / GUARD_NAME)
+    if has_guard:
+        _write_guard(record, partial / GUARD_NAME)
     Manifest(
         package_version=__version__,
         git_revision=git_revision(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+import hashlib
 import json
 from pathlib import Path
 import shutil
@@ -11,12 +12,13 @@ import threading
 
 from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.folders import bundle_folder
-from saferl_ros.bundle.manifest import Manifest, MANIFEST_NAME, sha256
+from saferl_ros.bundle.manifest import Manifest, sha256
 from saferl_ros.dataset.io import read_record
-from saferl_ros.errors import BundleError
+from saferl_ros.errors import BundleError, ConfigError
 from saferl_ros.isolation import run_isolated
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.ensemble import n_members, train_ensemble
+from saferl_ros.train.lesson import lesson_of, shared_lesson
 from saferl_ros.train.library import load_torch
 
 POLL_S = 0.5
@@ -25,16 +27,21 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainTask:
-    """One algorithm with one seed."""
+    """One training: an algorithm with a seed, at one junction or at all of a shared policy."""
 
-    record_file: Path
-    record_sha256: str
+    record_files: tuple[Path, ...]
+    dataset_sha256: str
     algorithm: str
     seed: int
     config: TrainConfig
-    folder: Path
+    folders: tuple[Path, ...]  # where the bundle of each record's junction goes
     log_dir: Path
     device: str
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether one network is learned from all records; behaviour cloning never is."""
+        return self.config.shared and self.algorithm != 'bc'
 
 
 def bundle_names(config: TrainConfig) -> dict[str, tuple[str, int]]:
@@ -66,22 +73,34 @@ def train_all(
     :param progress: called with (gradient steps done, steps in all).
     :returns: policy name to its bundle, or to its folder of bundles.
     """
-    names, is_alone, tasks = bundle_names(config), len(record_files) == 1, []
-    for file in record_files:
-        junction_id = read_record(file).plan.junction_id  # fails early, with a clear message
-        digest = sha256(file)
+    junction_ids = [read_record(file).plan.junction_id for file in record_files]  # fails early
+    for left_out in config.leave_out:
+        if left_out not in junction_ids:
+            raise ConfigError(
+                f"leave_out names junction '{left_out}', which has no record here; there are "
+                f'{", ".join(junction_ids)}'
+            )
+    digests = [sha256(file) for file in record_files]
+    is_alone = len(record_files) == 1
+    tasks = []
+    for name, (algorithm, seed) in bundle_names(config).items():
+        folders = [bundle_folder(out / name, of, is_alone=is_alone) for of in junction_ids]
+        logs = [bundle_folder(out / 'logs' / name, of, is_alone=is_alone) for of in junction_ids]
+        parts = [slice(n, n + 1) for n in range(len(record_files))]
+        if config.shared and algorithm != 'bc':
+            parts, logs = [slice(None)], [out / 'logs' / name]
         tasks += [
             TrainTask(
-                record_file=file,
-                record_sha256=digest,
+                record_files=tuple(record_files[part]),
+                dataset_sha256=_joint_sha256(digests[part]),
                 algorithm=algorithm,
                 seed=seed,
                 config=config,
-                folder=bundle_folder(out / name, junction_id, is_alone=is_alone),
-                log_dir=bundle_folder(out / 'logs' / name, junction_id, is_alone=is_alone),
+                folders=tuple(folders[part]),
+                log_dir=log_dir,
                 device=device,
             )
-            for name, (algorithm, seed) in names.items()
+            for part, log_dir in zip(parts, logs, strict=True)
         ]
     left = [task for task in tasks if not _is_done(task)]
     # long ones first, so that two workers end together
@@ -102,7 +121,7 @@ def train_all(
         stop.set()
         poller.join()
     progress(total, total)
-    return {name: out / name for name in names}
+    return {name: out / name for name in bundle_names(config)}
 
 
 def _steps(task: TrainTask) -> int:
@@ -110,18 +129,24 @@ def _steps(task: TrainTask) -> int:
     return steps * n_members(task.config, task.algorithm)
 
 
+def _joint_sha256(digests: Sequence[str]) -> str:
+    """Return the hash of a record, or of all records that a shared policy is made from."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256('\n'.join(digests).encode()).hexdigest()
+
+
 def _is_done(task: TrainTask) -> bool:
-    """Whether a finished bundle of the same record and configuration is there."""
-    if not (task.folder / MANIFEST_NAME).exists():
-        return False
+    """Whether finished bundles of the same records and configuration are there."""
     try:
-        manifest = Manifest.read(task.folder)
+        manifests = [Manifest.read(folder) for folder in task.folders]
     except BundleError:
         return False
-    return (
-        manifest.dataset_sha256 == task.record_sha256
+    return all(
+        manifest.dataset_sha256 == task.dataset_sha256
         and manifest.config == task.config.model_dump(mode='json')
         and manifest.seed == task.seed
+        for manifest in manifests
     )
 
 
@@ -135,13 +160,13 @@ def _steps_done(task: TrainTask) -> int:
 
 
 def run_training(task: TrainTask) -> None:
-    """Train and export one bundle in this process."""
+    """Train in this process and export a bundle for each junction of the task."""
     load_torch().set_num_threads(1)
-    record = read_record(task.record_file)
+    records = [read_record(file) for file in task.record_files]
     marker = task.log_dir / 'training.json'
     identity = json.dumps(
         {
-            'record': task.record_sha256,
+            'record': task.dataset_sha256,
             'algorithm': task.algorithm,
             'seed': task.seed,
             'config': task.config.model_dump(mode='json'),
@@ -156,13 +181,22 @@ def run_training(task: TrainTask) -> None:
     def note(done: int, total: int) -> None:
         (task.log_dir / 'progress').write_text(str(done), encoding='utf-8')
 
+    config, device = task.config, task.device
+    if task.is_shared:
+        taught = [r for r in records if r.plan.junction_id not in config.leave_out]
+        lesson = shared_lesson(taught, task.algorithm, config, device=device)
+    else:
+        lesson = lesson_of(records[0], task.algorithm, config, device=device)
     training = train_ensemble(
-        record,
-        task.algorithm,
-        task.config,
-        task.seed,
-        task.log_dir,
-        device=task.device,
-        progress=note,
+        lesson, task.algorithm, config, task.seed, task.log_dir, progress=note
     )
-    export_bundle(training, record, task.config, task.folder, dataset_sha256=task.record_sha256)
+    for record, folder in zip(records, task.folders, strict=True):
+        export_bundle(
+            training,
+            record,
+            config,
+            folder,
+            dataset_sha256=task.dataset_sha256,
+            is_shared=task.is_shared,
+            has_guard=not task.is_shared or record.plan.junction_id not in config.leave_out,
+        )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from saferl_ros.observation.stagewise import StageEncoding
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.library import load_d3rlpy, load_torch
 from saferl_ros.train.masked_q import q_function_factory
+from saferl_ros.train.stagewise_q import stagewise_factories
 
 
 def create_algorithm(
@@ -38,29 +40,51 @@ def create_algorithm(
         ).create(device=device)
     else:
         q = config.cql
-        common: dict[str, Any] = {
-            'learning_rate': q.learning_rate,
-            'batch_size': q.batch_size,
-            'gamma': q.gamma,
-            'target_update_interval': q.target_update_interval,
-            'n_critics': q.n_critics,
-            'encoder_factory': encoder(list(q.hidden_units), use_layer_norm=q.layer_norm),
-        }
-        common['optim_factory'] = d3rlpy.optimizers.AdamFactory(
-            lr_scheduler_factory=d3rlpy.optimizers.CosineAnnealingLRFactory(T_max=q.steps)
-            if q.falling_rate
-            else None
+        algorithm = _q_learning(
+            name,
+            config,
+            encoder(list(q.hidden_units), use_layer_norm=q.layer_norm),
+            q_function_factory(q.n_quantiles, legal_columns if q.mask_illegal else ()),
+            device,
         )
-        common['q_func_factory'] = q_function_factory(
-            q.n_quantiles, legal_columns if q.mask_illegal else ()
-        )
-        algorithm = (
-            d3rlpy.algos.DiscreteCQLConfig(alpha=q.alpha, **common)
-            if name == 'cql'
-            else d3rlpy.algos.DoubleDQNConfig(**common)
-        ).create(device=device)
     algorithm.create_impl((n_features,), n_stages)
     return algorithm
+
+
+def create_shared(
+    name: str, config: TrainConfig, *, n_features: int, n_stages: int, device: str
+) -> Any:
+    """
+    Return a fresh d3rlpy algorithm whose network treats all stages alike.
+
+    :param name: ``cql`` or ``dqn``.
+    :param n_features: length of the stage-wise observation.
+    :param n_stages: of the largest junction.
+    """
+    encoder, q_function = stagewise_factories(config.cql.hidden_units[0])
+    algorithm = _q_learning(name, config, encoder, q_function, device)
+    algorithm.create_impl((n_features,), n_stages)
+    return algorithm
+
+
+def _q_learning(name: str, config: TrainConfig, encoder: Any, q_function: Any, device: str) -> Any:
+    d3rlpy, q = load_d3rlpy(), config.cql
+    schedule = (
+        d3rlpy.optimizers.CosineAnnealingLRFactory(T_max=q.steps) if q.falling_rate else None
+    )
+    common: dict[str, Any] = {
+        'learning_rate': q.learning_rate,
+        'batch_size': q.batch_size,
+        'gamma': q.gamma,
+        'target_update_interval': q.target_update_interval,
+        'n_critics': q.n_critics,
+        'optim_factory': d3rlpy.optimizers.AdamFactory(lr_scheduler_factory=schedule),
+        'encoder_factory': encoder,
+        'q_func_factory': q_function,
+    }
+    if name == 'cql':
+        return d3rlpy.algos.DiscreteCQLConfig(alpha=q.alpha, **common).create(device=device)
+    return d3rlpy.algos.DoubleDQNConfig(**common).create(device=device)
 
 
 def create_fqe(algorithm: Any, config: TrainConfig, *, n_features: int, n_stages: int) -> Any:
@@ -79,6 +103,28 @@ def create_fqe(algorithm: Any, config: TrainConfig, *, n_features: int, n_stages
     )
     fqe.create_impl((n_features,), n_stages)
     return fqe
+
+
+def shared_scorer_module(encoding: StageEncoding, algorithm: Any, *others: Any) -> Any:
+    """
+    Return a ``torch.nn.Module`` like ``scorer_module``'s for one junction of a shared policy.
+
+    :param encoding: of that junction.
+    """
+    torch = load_torch()
+
+    class SharedScores(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.scores = scorer_module(algorithm, *others)
+            self.register_buffer('matrix', torch.from_numpy(encoding.matrix.T.copy()))
+            self.register_buffer('offset', torch.from_numpy(encoding.offset))
+
+        def forward(self, observation: Any) -> Any:
+            scores = self.scores(observation @ self.matrix + self.offset)
+            return scores.reshape(-1, encoding.n_stages)  # a shape that the file states
+
+    return SharedScores().eval()
 
 
 def scorer_module(algorithm: Any, *others: Any) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from saferl_ros.dataset.schema import Record
 from saferl_ros.train.config import FqeConfig, TrainConfig
 from saferl_ros.train.learner import train_algorithm, Training
+from saferl_ros.train.lesson import Lesson
 
 _SEEDS_APART = 100_000
 
@@ -18,13 +18,12 @@ def n_members(config: TrainConfig, name: str) -> int:
 
 
 def train_ensemble(
-    record: Record,
+    lesson: Lesson,
     name: str,
     config: TrainConfig,
     seed: int,
     log_dir: Path,
     *,
-    device: str = 'cpu',
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Training:
     """
@@ -46,12 +45,11 @@ def train_ensemble(
 
         members.append(
             train_algorithm(
-                record,
+                lesson,
                 name,
                 quiet if n else config,
                 seed + n * _SEEDS_APART,
                 log_dir / f'member_{n + 1}' if n else log_dir,
-                device=device,
                 progress=note,
             )
         )

@@ -10,19 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from saferl_ros.dataset.schema import Record
-from saferl_ros.train.algorithm import create_algorithm, create_fqe
+from saferl_ros.train.algorithm import create_fqe
 from saferl_ros.train.averaging import WeightAverage
 from saferl_ros.train.config import TrainConfig
+from saferl_ros.train.lesson import Lesson
 from saferl_ros.train.library import load_d3rlpy, load_torch
-from saferl_ros.train.masked_q import legal_columns
-from saferl_ros.train.replay import (
-    batches,
-    make_transitions,
-    reward_scale,
-    split_holdout,
-    Transitions,
-)
+from saferl_ros.train.replay import batches, Transitions
 
 CHUNK = 500  # steps between log rows and checkpoints
 
@@ -41,48 +34,30 @@ class Training:
 
 
 def train_algorithm(
-    record: Record,
+    lesson: Lesson,
     name: str,
     config: TrainConfig,
     seed: int,
     log_dir: Path,
     *,
-    device: str = 'cpu',
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Training:
     """
-    Train one algorithm on a record.
+    Train one algorithm.
 
     A row goes to ``<log_dir>/training.csv`` and to TensorBoard every 500 steps; a checkpoint
     beside them lets an interrupted training go on where it stopped.
 
+    :param lesson: from ``train.lesson``, made for the same name and configuration.
     :param name: ``cql``, ``bc`` or ``dqn``.
     :param progress: called with (steps done, steps in all).
-    :raises DatasetError: if the record has no episodes to learn from.
     """
-    d3rlpy = load_d3rlpy()
-    behaviour = record.own_plan() if name == 'bc' else record.behaviour()
-    if not behaviour:
-        behaviour = record.behaviour()
-    kept, held = split_holdout(behaviour, config.holdout_share)
-    scale = reward_scale(record.behaviour(), config.decision_s)
-
-    def as_transitions(episodes: Any, max_weight: float) -> Transitions:
-        return make_transitions(
-            episodes, scale=scale, decision_s=config.decision_s, max_weight=max_weight
-        )
-
-    max_weight = 1.0 if name == 'bc' else config.cql.max_weight
-    data = as_transitions(kept, max_weight)
-    held_out = as_transitions(held, 1.0) if held else None
+    data, held_out = lesson.data, lesson.held_out
     part = config.bc if name == 'bc' else config.cql
-    shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
-
-    d3rlpy.seed(seed)
-    algorithm = create_algorithm(
-        name, config, **shape, legal_columns=legal_columns(record.spec), device=device
-    )
-    training = Training(name, seed, algorithm, scale, len(data))
+    shape = {'n_features': lesson.n_features, 'n_stages': lesson.n_stages}
+    load_d3rlpy().seed(seed)
+    algorithm = lesson.create()
+    training = Training(name, seed, algorithm, lesson.scale, len(data))
     log_dir.mkdir(parents=True, exist_ok=True)
     checkpoint = log_dir / 'checkpoint.pt'
     average = (
@@ -111,9 +86,7 @@ def train_algorithm(
             guessed = algorithm.predict(held_out.observations)
             row['held_out_accuracy'] = float(np.mean(guessed == held_out.actions))
         if held_out is not None and config.fqe.steps and any(previous < s <= done for s in fqe_at):
-            row['fqe_value'] = fqe_value(
-                algorithm, held_out, held_starts(held), config, seed, **shape
-            )
+            row['fqe_value'] = fqe_value(algorithm, held_out, lesson.starts, config, seed, **shape)
         training.log.append(row)
         _write_log(training.log, log_dir / 'training.csv')
         for key, value in row.items():
@@ -134,11 +107,6 @@ def td_error(algorithm: Any, data: Transitions, gamma: float) -> float:
     now = algorithm.predict_value(data.observations[index], data.actions[index])
     target = data.rewards[index] + gamma ** data.intervals[index] * following
     return float(np.mean(np.abs(target - now)))
-
-
-def held_starts(episodes: Any) -> Any:
-    """Return the first observations of the episodes, shape ``(n_episodes, n_features)``."""
-    return np.stack([episode.observations[0] for episode in episodes])
 
 
 def fqe_value(

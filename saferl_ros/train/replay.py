@@ -67,6 +67,16 @@ def make_transitions(
     return transitions
 
 
+def join(parts: Sequence[Transitions]) -> Transitions:
+    """Return the transitions of several junctions as one, with equal shapes."""
+    return Transitions(
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in Transitions.__dataclass_fields__
+        }
+    )
+
+
 def split_holdout(
     episodes: Sequence[Episode], share: float
 ) -> tuple[list[Episode], list[Episode]]:

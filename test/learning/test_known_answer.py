@@ -10,9 +10,11 @@ import pytest
 
 from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.load import load_bundle
+from saferl_ros.dataset.schema import Record
 from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, TrainConfig
 from saferl_ros.train.ensemble import train_ensemble
 from saferl_ros.train.learner import train_algorithm
+from saferl_ros.train.lesson import Lesson, lesson_of
 from saferl_ros.train.replay import make_transitions, to_replay_buffer
 
 pytestmark = pytest.mark.slow
@@ -25,10 +27,14 @@ CONFIG = TrainConfig(
 )  # fmt: skip
 
 
+def taught(data: Record, name: str, config: TrainConfig) -> Lesson:
+    return lesson_of(data, name, config, device='cpu')
+
+
 @pytest.mark.parametrize('name', ['cql', 'dqn'])
 def test_q_learning_serves_the_leg_with_the_queue(tmp_path, name):
     data, _ = record()
-    training = train_algorithm(data, name, CONFIG, 1, tmp_path / 'log')
+    training = train_algorithm(taught(data, name, CONFIG), name, CONFIG, 1, tmp_path / 'log')
     states = np.concatenate([e.observations[:-1] for e in data.behaviour()])
     queue_1 = states[:, [f.name for f in data.spec.features()].index('in1_0_queue')]
     right = training.algorithm.predict(states) == queue_1
@@ -37,7 +43,7 @@ def test_q_learning_serves_the_leg_with_the_queue(tmp_path, name):
 
 def test_behaviour_cloning_reproduces_the_own_plan(tmp_path):
     data, _ = record()
-    training = train_algorithm(data, 'bc', CONFIG, 1, tmp_path / 'log')
+    training = train_algorithm(taught(data, 'bc', CONFIG), 'bc', CONFIG, 1, tmp_path / 'log')
     own = data.own_plan()
     states = np.concatenate([e.observations[2:-1] for e in own])
     actions = np.concatenate([e.applied_stage[2:] for e in own])
@@ -47,13 +53,13 @@ def test_behaviour_cloning_reproduces_the_own_plan(tmp_path):
 def test_the_same_seed_learns_the_same_policy(tmp_path):
     data, _ = record(8, 100)
     config = CONFIG.model_copy(update={'cql': CONFIG.cql.model_copy(update={'steps': 600})})
-    states = data.episodes[1].observations
-    values = [
-        train_algorithm(data, 'cql', config, seed, tmp_path / str(n)).algorithm.predict_value(
-            states, np.zeros(len(states), dtype=np.int64)
-        )
+    states, lesson = data.episodes[1].observations, taught(data, 'cql', config)
+    zeros = np.zeros(len(states), dtype=np.int64)
+    trainings = [
+        train_algorithm(lesson, 'cql', config, seed, tmp_path / str(n))
         for n, seed in enumerate((1, 1, 2))
     ]
+    values = [training.algorithm.predict_value(states, zeros) for training in trainings]
     np.testing.assert_array_equal(values[0], values[1])
     assert not np.array_equal(values[0], values[2])
 
@@ -71,10 +77,11 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, averaging)
 
     states = data.episodes[1].observations
     zeros = np.zeros(len(states), dtype=np.int64)
-    whole = train_algorithm(data, 'cql', config, 1, tmp_path / 'whole')
+    lesson = taught(data, 'cql', config)
+    whole = train_algorithm(lesson, 'cql', config, 1, tmp_path / 'whole')
     with pytest.raises(KeyboardInterrupt):
-        train_algorithm(data, 'cql', config, 1, tmp_path / 'parts', progress=interrupt)
-    resumed = train_algorithm(data, 'cql', config, 1, tmp_path / 'parts')
+        train_algorithm(lesson, 'cql', config, 1, tmp_path / 'parts', progress=interrupt)
+    resumed = train_algorithm(lesson, 'cql', config, 1, tmp_path / 'parts')
     np.testing.assert_allclose(
         resumed.algorithm.predict_value(states, zeros),
         whole.algorithm.predict_value(states, zeros),
@@ -95,7 +102,7 @@ def test_the_exported_bundle_computes_what_torch_computes(tmp_path, name, n_crit
     config = CONFIG.model_copy(
         update={'cql': cql, 'bc': CloningConfig(steps=20), 'fqe': FqeConfig(steps=0)}
     )
-    training = train_algorithm(data, name, config, 1, tmp_path / 'log')
+    training = train_algorithm(taught(data, name, config), name, config, 1, tmp_path / 'log')
     export_bundle(training, data, config, tmp_path / name, dataset_sha256='0' * 64)
     bundle = load_bundle(tmp_path / name)
     states = data.episodes[0].observations
@@ -113,7 +120,12 @@ def test_an_ensemble_is_exported_as_the_mean_of_its_members(tmp_path):
     )
     done: list[tuple[int, int]] = []
     training = train_ensemble(
-        data, 'cql', config, 1, tmp_path / 'log', progress=lambda n, total: done.append((n, total))
+        taught(data, 'cql', config),
+        'cql',
+        config,
+        1,
+        tmp_path / 'log',
+        progress=lambda n, total: done.append((n, total)),
     )
     export_bundle(training, data, config, tmp_path / 'cql', dataset_sha256='0' * 64)
     bundle = load_bundle(tmp_path / 'cql')

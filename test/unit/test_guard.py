@@ -35,6 +35,7 @@ from saferl_ros.errors import BundleError, DatasetError, UsageError
 from saferl_ros.shield.guard import calibration_rank, Guard, GuardedDetector, GuardModel
 from saferl_ros.train.config import CloningConfig, FqeConfig, TrainConfig
 from saferl_ros.train.learner import train_algorithm
+from saferl_ros.train.lesson import lesson_of
 
 DETECTOR = GuardedDetector(
     name='a',
@@ -415,7 +416,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = TrainConfig(
         bc=CloningConfig(steps=5, hidden_units=(8,)), fqe=FqeConfig(steps=0), algorithms=('bc',)
     )
-    training = train_algorithm(data, 'bc', config, 1, folder / 'log')
+    training = train_algorithm(
+        lesson_of(data, 'bc', config, device='cpu'), 'bc', config, 1, folder / 'log'
+    )
     poor = replace(data, episodes=[e for e in data.episodes if e.family != 'net'][:1])
     for name, record in (('whole', data), ('poor', poor)):
         export_bundle(training, record, config, folder / name, dataset_sha256='0' * 64)

@@ -1,0 +1,129 @@
+"""What one training learns from: transitions of one junction, or of several in one encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from saferl_ros.dataset.schema import Episode, Record
+from saferl_ros.errors import DatasetError
+from saferl_ros.observation.stagewise import N_STAGE_FEATURES, StageEncoding
+from saferl_ros.train.algorithm import create_algorithm, create_shared
+from saferl_ros.train.config import TrainConfig
+from saferl_ros.train.masked_q import legal_columns
+from saferl_ros.train.replay import (
+    Floats,
+    join,
+    make_transitions,
+    reward_scale,
+    split_holdout,
+    Transitions,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """Everything that a training needs of the data."""
+
+    data: Transitions
+    held_out: Transitions | None
+    starts: Floats | None  # first observations of the held-out episodes, (n, n_features)
+    scale: float  # on rewards
+    n_features: int
+    n_stages: int
+    create: Callable[[], Any]  # makes a fresh d3rlpy algorithm
+
+
+def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) -> Lesson:
+    """
+    Return what one junction's record teaches.
+
+    :param name: ``cql``, ``bc`` or ``dqn``; behaviour cloning learns from the own plan.
+    :raises DatasetError: if the record has no episodes to learn from.
+    """
+    behaviour = record.own_plan() if name == 'bc' else record.behaviour()
+    if not behaviour:
+        behaviour = record.behaviour()
+    scale = reward_scale(record.behaviour(), config.decision_s)
+    data, held_out, starts = _split(
+        behaviour, config, scale, 1.0 if name == 'bc' else config.cql.max_weight
+    )
+    shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
+    return Lesson(
+        data=data,
+        held_out=held_out,
+        starts=starts,
+        scale=scale,
+        create=lambda: create_algorithm(
+            name, config, **shape, legal_columns=legal_columns(record.spec), device=device
+        ),
+        **shape,
+    )
+
+
+def shared_lesson(
+    records: Sequence[Record], name: str, config: TrainConfig, *, device: str
+) -> Lesson:
+    """
+    Return what several junctions' records teach one network.
+
+    Each junction's rewards are scaled to a mean of one per decision interval, so that a busy
+    junction does not drown a quiet one.
+
+    :param name: ``cql`` or ``dqn``.
+    :raises DatasetError: if there is no record.
+    """
+    if not records:
+        raise DatasetError('no junction is left to learn from; leave out fewer')
+    n_stages = max(record.plan.n_stages for record in records)
+    parts, held, starts, scales = [], [], [], []
+    for record in records:
+        encode = StageEncoding(record.plan, record.spec)
+        scales.append(reward_scale(record.behaviour(), config.decision_s))
+        data, held_out, first = _split(
+            record.behaviour(), config, scales[-1], config.cql.max_weight
+        )
+        parts.append(_encoded(data, encode, n_stages))
+        if held_out is not None and first is not None:
+            held.append(_encoded(held_out, encode, n_stages))
+            starts.append(_filled(encode(first), n_stages))
+    shape = {'n_features': n_stages * N_STAGE_FEATURES, 'n_stages': n_stages}
+    return Lesson(
+        data=join(parts),
+        held_out=join(held) if held else None,
+        starts=np.concatenate(starts) if starts else None,
+        scale=float(np.mean(scales)),
+        create=lambda: create_shared(name, config, **shape, device=device),
+        **shape,
+    )
+
+
+def _split(
+    episodes: Sequence[Episode], config: TrainConfig, scale: float, max_weight: float
+) -> tuple[Transitions, Transitions | None, Floats | None]:
+    kept, held = split_holdout(episodes, config.holdout_share)
+
+    def transitions(of: Sequence[Episode], weight: float) -> Transitions:
+        return make_transitions(of, scale=scale, decision_s=config.decision_s, max_weight=weight)
+
+    data = transitions(kept, max_weight)
+    if not held:
+        return data, None, None
+    starts: Floats = np.stack([episode.observations[0] for episode in held])
+    return data, transitions(held, 1.0), starts
+
+
+def _encoded(data: Transitions, encode: StageEncoding, n_stages: int) -> Transitions:
+    return replace(
+        data,
+        observations=_filled(encode(data.observations), n_stages),
+        next_observations=_filled(encode(data.next_observations), n_stages),
+    )
+
+
+def _filled(rows: Floats, n_stages: int) -> Floats:
+    """Fill up with empty rows to the number of stages of the largest junction."""
+    return np.pad(rows, ((0, 0), (0, n_stages * N_STAGE_FEATURES - rows.shape[1])))
