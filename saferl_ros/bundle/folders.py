@@ -40,12 +40,14 @@ def bundles_of(place: Path, junction_ids: Sequence[str]) -> dict[str, Path]:
     :param place: a bundle, or a folder of bundles.
     :raises BundleError: if a junction has none, or a bundle is of no junction here.
     """
-    found = {Manifest.read(folder).junction_id: folder for folder in find_bundles(place)}
+    manifests = {folder: Manifest.read(folder) for folder in find_bundles(place)}
+    found = {manifest.junction_id: folder for folder, manifest in manifests.items()}
     for junction_id in junction_ids:
         if junction_id not in found:
+            known = ', '.join(f"'{m.junction_id}' of {m.scenario}" for m in manifests.values())
             raise BundleError(
-                f"policy '{place}' has no bundle for junction '{junction_id}'; it has "
-                f'{", ".join(sorted(found))}'
+                f"policy '{place}' has no bundle for junction '{junction_id}'; it was made for "
+                f'{known}; train a bundle for this one'
             )
     for junction_id in found:
         if junction_id not in junction_ids:

@@ -13,6 +13,7 @@ from commands import assert_refused, saferl
 import h5py
 import pytest
 
+from saferl_ros.bundle.manifest import Manifest
 from saferl_ros.dataset.io import read_record
 from saferl_ros.scenario.catalogue import nets_dir
 
@@ -114,6 +115,18 @@ def test_a_bundle_of_another_junction_is_refused(small_bundles, tmp_path):
     out = tmp_path / 'evaluation.json'
     done = saferl('evaluate', 'ingolstadt1', '--bundle', small_bundles / 'cql', '-o', out)
     assert_refused(done, 'GS_cluster_357187_359543', 'cologne1', 'train a bundle')
+    assert not out.exists()
+
+
+def test_a_bundle_of_a_junction_that_is_not_judged_is_refused(small_bundles, tmp_path):
+    for junction in ('one', 'two'):
+        shutil.copytree(small_bundles / 'cql', tmp_path / 'cql' / junction)
+    manifest = json.loads((tmp_path / 'cql' / 'two' / 'manifest.json').read_text())
+    del manifest['manifest_sha256']
+    Manifest(**{**manifest, 'junction_id': 'elsewhere'}).write(tmp_path / 'cql' / 'two')
+    out = tmp_path / 'evaluation.json'
+    done = saferl('evaluate', 'cologne1', '--bundle', tmp_path / 'cql', '-o', out)
+    assert_refused(done, "'elsewhere'", 'GS_cluster_357187_359543')
     assert not out.exists()
 
 

@@ -1,0 +1,180 @@
+"""
+What each part of the recipe is worth: trains every row of ``config/ablation.yaml`` and plays it.
+
+Rows are played on demand of the tuning split, because they are what choices are made by; test
+demand stays for judging. A finished row is kept in ``docs/ablation/<scenario>.json``, so that an
+interrupted run goes on, and ``docs/ablation.md`` is written from what is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+import hashlib
+import json
+from pathlib import Path
+import time
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from saferl_ros.bundle.produce import train_all
+from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.dataset.coverage import price
+from saferl_ros.dataset.intervals import mean_interval, ratio_interval
+from saferl_ros.dataset.io import read_record
+from saferl_ros.env.junction import derive_junctions, Junction
+from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.isolation import run_isolated
+from saferl_ros.record.recorder import record, RecordConfig
+from saferl_ros.scenario import DemandVariation, load_scenario, Split
+from saferl_ros.train.config import TrainConfig
+
+ROOT = Path(__file__).parents[1]
+SCALES = (0.7, 1.15)
+
+
+class Ablation(BaseModel):
+    """The file: a base and what each row changes."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    scenario: str
+    seeds: tuple[int, ...] = Field(min_length=1)
+    demands: int = Field(ge=2)
+    base: dict[str, Any]
+    rows: dict[str, dict[str, Any]]
+
+    def settings(self, row: str) -> tuple[RecordConfig, TrainConfig]:
+        """Return what a row records and how it learns."""
+        data = merged(self.base, self.rows[row])
+        train = merged(data.get('train', {}), {'seeds': list(self.seeds)})
+        return (
+            RecordConfig.model_validate(data.get('record', {})),
+            TrainConfig.model_validate(train),
+        )
+
+
+def merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with the leaves of ``change`` in place of its own."""
+    found = dict(base)
+    for key, value in change.items():
+        old = found.get(key)
+        is_tree = isinstance(old, dict) and isinstance(value, dict) and not key.endswith('shift_s')
+        found[key] = merged(old, value) if is_tree else value  # type: ignore[arg-type]
+    return found
+
+
+def run_row(
+    junction: Junction, ablation: Ablation, row: str, folder: Path, jobs: int
+) -> dict[str, Any]:
+    """Record if need be, train and play one row; return its result."""
+    started = time.monotonic()
+    recording, training = ablation.settings(row)
+    digest = hashlib.sha256(recording.model_dump_json().encode()).hexdigest()[:12]
+    data = folder / f'record_{digest}.h5'
+    if not data.exists():
+        record([junction], recording, [data], jobs=jobs)
+    name = hashlib.sha256((digest + training.model_dump_json()).encode()).hexdigest()[:12]
+    bundles = train_all([data], training, folder / name, jobs=jobs)
+    demands = [
+        DemandVariation(split=Split.TUNE, seed=500 + n, scale=round(float(scale), 4))
+        for n, scale in enumerate(np.linspace(*SCALES, ablation.demands))
+    ]
+    contestants = [
+        Contestant(name=found, bundles={junction.plan.junction_id: bundle})
+        for found, bundle in bundles.items()
+    ]
+    delays = played(junction, [*contestants, Contestant(name='net_plan')], demands, jobs)
+    own = delays.pop('net_plan')
+    mean = np.mean(list(delays.values()), axis=0)
+    cost = price(read_record(data))
+    return {
+        'record': recording.model_dump(mode='json'),
+        'train': training.model_dump(mode='json'),
+        'price': cost,
+        'by_seed': {name: float(np.mean(values)) for name, values in delays.items()},
+        'delay_s': asdict(mean_interval(mean.tolist())),
+        'over_net_plan': asdict(ratio_interval(mean.tolist(), own)),
+        'minutes': (time.monotonic() - started) / 60,
+    }
+
+
+def played(
+    junction: Junction, contestants: list[Contestant], demands: list[DemandVariation], jobs: int
+) -> dict[str, list[float]]:
+    """Return the delays of each contestant, one a demand."""
+    matches = [
+        Match(junctions=(junction,), contestant=contestant, demand=demand)
+        for contestant in contestants
+        for demand in demands
+    ]
+    found = {n: r.trips.delay_s for n, r in run_isolated(play, matches, jobs=jobs)}
+    return {
+        contestant.name: [found[n * len(demands) + k] for k in range(len(demands))]
+        for n, contestant in enumerate(contestants)
+    }
+
+
+def write_page(ablation: Ablation, kept: dict[str, Any], path: Path) -> None:
+    """Write the table of all rows that are kept."""
+    lines = [
+        '# Ablation',
+        '',
+        'Written by `benchmarks/ablation.py` from `config/ablation.yaml`. Each row changes the '
+        f'base in one thing; {ablation.scenario}, {len(ablation.seeds)} training seeds, '
+        f'{ablation.demands} demands of the tuning split with scales {SCALES[0]} to {SCALES[1]}, '
+        'last checkpoint. Intervals are over demands. A negative difference is less delay.',
+        '',
+        '| row | delay by seed [s/veh] | mean [95 % interval] | ÷ net_plan | against base [s] '
+        '| price of the record | minutes |',
+        '|---' * 7 + '|',
+    ]
+    base_s = kept.get('base', {}).get('delay_s', {}).get('mean')
+    for row in (row for row in ablation.rows if row in kept):
+        one = kept[row]
+        delay, ratio, cost = one['delay_s'], one['over_net_plan'], one['price']
+        against = '–' if base_s is None else f'{delay["mean"] - base_s:+.1f}'
+        lines.append(
+            f'| {row} | {", ".join(f"{value:.1f}" for value in one["by_seed"].values())} | '
+            f'{delay["mean"]:.1f} [{delay["ci_low"]:.1f}, {delay["ci_high"]:.1f}] | '
+            f'{ratio["mean"]:.2f} | {against} | '
+            f'{"–" if cost is None else format(cost["mean"], ".2f")} | {one["minutes"]:.1f} |'
+        )
+    missing = [row for row in ablation.rows if row not in kept]
+    if missing:
+        lines += ['', f'Not run yet: {", ".join(missing)}.']
+    path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+
+
+def main() -> None:
+    """Run every row that is not kept yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', type=Path, nargs='?', default=ROOT / 'config' / 'ablation.yaml')
+    parser.add_argument('--jobs', type=int, default=2)
+    parser.add_argument('--only', nargs='+', metavar='ROW', help='run these rows alone')
+    parser.add_argument('--docs', type=Path, default=ROOT / 'docs')
+    options = parser.parse_args()
+    ablation = read_yaml(options.config, Ablation)
+    (junction,) = derive_junctions(load_scenario(ablation.scenario))
+    store = options.docs / 'ablation' / f'{ablation.scenario}.json'
+    store.parent.mkdir(parents=True, exist_ok=True)
+    kept = json.loads(store.read_text(encoding='utf-8')) if store.exists() else {}
+    folder = ROOT / 'runs' / 'ablation' / ablation.scenario
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in options.only or ablation.rows:
+        recording, training = ablation.settings(row)
+        settings = [recording.model_dump(mode='json'), training.model_dump(mode='json')]
+        if row in kept and [kept[row]['record'], kept[row]['train']] == settings:
+            continue
+        kept[row] = run_row(junction, ablation, row, folder, options.jobs)
+        partial = store.with_suffix('.writing')
+        partial.write_text(json.dumps(kept, indent=1) + '\n', encoding='utf-8')
+        partial.replace(store)
+        print(f'{row}: {kept[row]["delay_s"]["mean"]:.1f} s/veh', flush=True)
+        write_page(ablation, kept, options.docs / 'ablation.md')
+
+
+if __name__ == '__main__':
+    main()
