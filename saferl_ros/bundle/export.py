@@ -76,6 +76,8 @@ def export_bundle(
         decision_s=config.decision_s,
         dataset_sha256=dataset_sha256,
         n_transitions=training.n_transitions,
+        fqe_value=training.fqe_value,
+        behaviour_value=training.behaviour_value,
         files={file.name: sha256(file) for file in sorted(partial.iterdir())},
     ).write(partial)
     observations = record.episodes[0].observations[:200]

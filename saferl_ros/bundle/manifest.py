@@ -43,6 +43,8 @@ class Manifest(BaseModel):
     decision_s: float
     dataset_sha256: str
     n_transitions: int
+    fqe_value: float | None = None  # fitted Q evaluation on held-out episodes, if it was asked
+    behaviour_value: float | None = None  # what the recorded plans got on the same episodes
     gate: dict[str, Any] | None = None  # verdict of 'saferl gate', once there is one
     files: dict[str, str]  # name to sha256
 

@@ -90,8 +90,21 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
         count = sum(own[metric]['per_seed'])
         text = f'{count:.0f} {words}, allowed are {most}'
         checks.append(_check(metric.replace('_', ' '), count, float(most), text))
+    checks += _valued(evaluation.get('values', {}).get(controller, []))
     checks += _disturbed(evaluation.get('degradation', []), controller, config)
     return checks
+
+
+def _valued(values: list[dict[str, float]]) -> list[Check]:
+    """Return whether fitted Q evaluation contradicts: it must not call the policy worse."""
+    if not values:
+        return []
+    worse = sum(value['fqe'] < value['behaviour'] for value in values)
+    text = (
+        f'fitted Q evaluation on held-out hours calls the policy worse than the recorded plans at '
+        f'{worse} of {len(values)} junctions; at most half may be'
+    )
+    return [_check('fitted Q evaluation', worse / len(values), 0.5, text)]
 
 
 def _disturbed(curves: list[dict[str, Any]], controller: str, config: GateConfig) -> list[Check]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from saferl_ros import __version__
 from saferl_ros.bundle.folders import bundles_of
 from saferl_ros.bundle.load import load_bundle
-from saferl_ros.bundle.manifest import POLICY_NAME
+from saferl_ros.bundle.manifest import Manifest, POLICY_NAME
 from saferl_ros.control.family import FamilyConfig
 from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
@@ -97,9 +97,13 @@ def evaluate(
     """
     junction_ids = [junction.plan.junction_id for junction in junctions]
     found_bundles = {name: bundles_of(folder, junction_ids) for name, folder in bundles.items()}
-    policies = {
-        name: {j.plan.junction_id: _judged_policy(found[j.plan.junction_id], j) for j in junctions}
+    manifests = {
+        name: {j.plan.junction_id: _checked(found[j.plan.junction_id], j) for j in junctions}
         for name, found in found_bundles.items()
+    }
+    policies = {
+        name: {of: manifest.files[POLICY_NAME] for of, manifest in found.items()}
+        for name, found in manifests.items()
     }
     tuned, notes = tune_baselines(junctions, config.tune, jobs=jobs, progress=tuning_progress)
     contestants = [
@@ -151,6 +155,7 @@ def evaluate(
         'config': config.model_dump(mode='json'),
         'demands': [demand.to_json() for demand in demands],
         'policies': policies,  # name to junction to SHA-256 of what was judged
+        'values': {name: _values(found.values()) for name, found in manifests.items()},
         'descriptions': {name: describe_name(name) for name in by_name},
         'baselines': notes,
         'controllers': {name: summarise(found) for name, found in by_name.items()},
@@ -170,14 +175,23 @@ def evaluate(
     }
 
 
-def _judged_policy(folder: Path, junction: Junction) -> str:
-    """Return the SHA-256 of a bundle's policy, which is for this very junction."""
+def _values(manifests: Iterable[Manifest]) -> list[dict[str, float]]:
+    """Return what FQE said of a policy beside what the recorded plans got, where it was asked."""
+    return [
+        {'fqe': manifest.fqe_value, 'behaviour': manifest.behaviour_value}
+        for manifest in manifests
+        if manifest.fqe_value is not None and manifest.behaviour_value is not None
+    ]
+
+
+def _checked(folder: Path, junction: Junction) -> Manifest:
+    """Return the manifest of a whole bundle, which is for this very junction."""
     bundle = load_bundle(folder)
     bundle.require(
         plan_fingerprint=junction.plan.fingerprint(),
         spec_fingerprint=junction.spec.fingerprint(),
     )
-    return bundle.manifest.files[POLICY_NAME]
+    return bundle.manifest
 
 
 def describe_name(name: str) -> str:

@@ -29,8 +29,15 @@ class Training:
     algorithm: Any
     scale: float  # reward scale
     n_transitions: int
+    behaviour_value: float | None = None  # of the record, on the episodes that FQE looks at
     log: list[dict[str, float]] = field(default_factory=list)
     others: list[Any] = field(default_factory=list)  # that decide together with ``algorithm``
+
+    @property
+    def fqe_value(self) -> float | None:
+        """The last value that fitted Q evaluation gave, if it was asked."""
+        values = [row['fqe_value'] for row in self.log if 'fqe_value' in row]
+        return values[-1] if values else None
 
 
 def train_algorithm(
@@ -57,7 +64,9 @@ def train_algorithm(
     shape = {'n_features': lesson.n_features, 'n_stages': lesson.n_stages}
     load_d3rlpy().seed(seed)
     algorithm = lesson.create()
-    training = Training(name, seed, algorithm, lesson.scale, len(data))
+    training = Training(
+        name, seed, algorithm, lesson.scale, len(data), behaviour_value=lesson.behaviour_value
+    )
     log_dir.mkdir(parents=True, exist_ok=True)
     checkpoint = log_dir / 'checkpoint.pt'
     average = (

@@ -31,6 +31,7 @@ class Lesson:
     data: Transitions
     held_out: Transitions | None
     starts: Floats | None  # first observations of the held-out episodes, (n, n_features)
+    behaviour_value: float | None  # mean discounted return of those episodes, in scaled rewards
     scale: float  # on rewards
     n_features: int
     n_stages: int
@@ -48,7 +49,7 @@ def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) ->
     if not behaviour:
         behaviour = record.behaviour()
     scale = reward_scale(record.behaviour(), config.decision_s)
-    data, held_out, starts = _split(
+    data, held_out, starts, value = _split(
         behaviour, config, scale, 1.0 if name == 'bc' else config.cql.max_weight
     )
     shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
@@ -56,6 +57,7 @@ def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) ->
         data=data,
         held_out=held_out,
         starts=starts,
+        behaviour_value=value,
         scale=scale,
         create=lambda: create_algorithm(
             name, config, **shape, legal_columns=legal_columns(record.spec), device=device
@@ -79,15 +81,16 @@ def shared_lesson(
     if not records:
         raise DatasetError('no junction is left to learn from; leave out fewer')
     n_stages = max(record.plan.n_stages for record in records)
-    parts, held, starts, scales = [], [], [], []
+    parts, held, starts, scales, values = [], [], [], [], []
     for record in records:
         encode = StageEncoding(record.plan, record.spec)
         scales.append(reward_scale(record.behaviour(), config.decision_s))
-        data, held_out, first = _split(
+        data, held_out, first, value = _split(
             record.behaviour(), config, scales[-1], config.cql.max_weight
         )
         parts.append(_encoded(data, encode, n_stages))
-        if held_out is not None and first is not None:
+        if held_out is not None and first is not None and value is not None:
+            values.append(value)
             held.append(_encoded(held_out, encode, n_stages))
             starts.append(_filled(encode(first), n_stages))
     shape = {'n_features': n_stages * N_STAGE_FEATURES, 'n_stages': n_stages}
@@ -95,6 +98,7 @@ def shared_lesson(
         data=join(parts),
         held_out=join(held) if held else None,
         starts=np.concatenate(starts) if starts else None,
+        behaviour_value=float(np.mean(values)) if values else None,
         scale=float(np.mean(scales)),
         create=lambda: create_shared(name, config, **shape, device=device),
         **shape,
@@ -103,7 +107,7 @@ def shared_lesson(
 
 def _split(
     episodes: Sequence[Episode], config: TrainConfig, scale: float, max_weight: float
-) -> tuple[Transitions, Transitions | None, Floats | None]:
+) -> tuple[Transitions, Transitions | None, Floats | None, float | None]:
     kept, held = split_holdout(episodes, config.holdout_share)
 
     def transitions(of: Sequence[Episode], weight: float) -> Transitions:
@@ -111,9 +115,18 @@ def _split(
 
     data = transitions(kept, max_weight)
     if not held:
-        return data, None, None
+        return data, None, None, None
     starts: Floats = np.stack([episode.observations[0] for episode in held])
-    return data, transitions(held, 1.0), starts
+    return data, transitions(held, 1.0), starts, _mean_return(held, config, scale)
+
+
+def _mean_return(episodes: Sequence[Episode], config: TrainConfig, scale: float) -> float:
+    returns = []
+    for episode in episodes:
+        ends_s = np.cumsum(episode.elapsed_s)
+        ages = (ends_s - episode.elapsed_s) / config.decision_s  # when each step begins
+        returns.append(float((config.cql.gamma**ages * episode.reward * scale).sum()))
+    return float(np.mean(returns))
 
 
 def _encoded(data: Transitions, encode: StageEncoding, n_stages: int) -> Transitions:

@@ -41,6 +41,15 @@ def test_q_learning_serves_the_leg_with_the_queue(tmp_path, name):
     assert right.mean() > 0.99
 
 
+def test_the_estimate_and_the_recorded_return_are_of_the_same_size(tmp_path):
+    data, _ = record()
+    training = train_algorithm(taught(data, 'cql', CONFIG), 'cql', CONFIG, 1, tmp_path / 'log')
+    # blind plans get -1.5 a step, scaled to -1: at gamma 0.9 that is worth -10
+    assert training.behaviour_value == pytest.approx(-10, abs=0.7)
+    assert training.fqe_value is not None
+    assert training.behaviour_value < training.fqe_value < 0
+
+
 def test_behaviour_cloning_reproduces_the_own_plan(tmp_path):
     data, _ = record()
     training = train_algorithm(taught(data, 'bc', CONFIG), 'bc', CONFIG, 1, tmp_path / 'log')

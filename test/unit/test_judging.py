@@ -85,6 +85,16 @@ def test_worse_than_the_own_plan_under_a_disturbance_fails(ratio, failures):
     assert failed(data) == failures
 
 
+@pytest.mark.parametrize(
+    ('fqe', 'failures'),
+    [((-20.0, -29.0), []), ((-20.0, -31.0), []), ((-31.0, -32.0), ['fitted Q evaluation'])],
+)
+def test_an_estimate_that_contradicts_fails(fqe, failures):
+    data = evaluation()
+    data['values'] = {'cql': [{'fqe': value, 'behaviour': -30.0} for value in fqe]}
+    assert failed(data) == failures
+
+
 def test_an_unknown_controller_is_refused():
     with pytest.raises(DatasetError, match='dqn'):
         judge_gate(evaluation(), 'dqn', GateConfig())
