@@ -79,6 +79,7 @@ setup(
         (f'share/{PACKAGE}', ['package.xml']),
         *folder('launch'),
         *folder('config'),
+        *folder('config/benchmark'),
         *(entry for path in networks() for entry in folder(path)),
     ],
     python_requires='>=3.11',

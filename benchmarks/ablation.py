@@ -1,5 +1,5 @@
 """
-What each part of the recipe is worth: trains every row of ``config/ablation.yaml`` and plays it.
+What each part of the recipe is worth: trains every row of ``benchmarks/ablation.yaml`` and plays it.
 
 Rows are played on demand of the tuning split, because they are what choices are made by; test
 demand stays for judging. A finished row is kept in ``docs/ablation/<scenario>.json``, so that an
@@ -122,7 +122,7 @@ def write_page(ablation: Ablation, kept: dict[str, Any], path: Path) -> None:
     lines = [
         '# Ablation',
         '',
-        'Written by `benchmarks/ablation.py` from `config/ablation.yaml`. Each row changes the '
+        'Written by `benchmarks/ablation.py` from `benchmarks/ablation.yaml`. Each row changes the '
         f'base in one thing; {ablation.scenario}, {len(ablation.seeds)} training seeds, '
         f'{ablation.demands} demands of the tuning split with scales {SCALES[0]} to {SCALES[1]}, '
         'last checkpoint. Intervals are over demands. A negative difference is less delay.',
@@ -151,7 +151,9 @@ def write_page(ablation: Ablation, kept: dict[str, Any], path: Path) -> None:
 def main() -> None:
     """Run every row that is not kept yet."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', type=Path, nargs='?', default=ROOT / 'config' / 'ablation.yaml')
+    parser.add_argument(
+        'config', type=Path, nargs='?', default=Path(__file__).with_suffix('.yaml')
+    )
     parser.add_argument('--jobs', type=int, default=2)
     parser.add_argument('--only', nargs='+', metavar='ROW', help='run these rows alone')
     parser.add_argument('--docs', type=Path, default=ROOT / 'docs')

@@ -10,6 +10,7 @@ import yaml
 from saferl_ros.cli.run_config import RunConfig
 from saferl_ros.cli.yaml_file import build_model, read_yaml
 from saferl_ros.errors import ConfigError
+from saferl_ros.record.recorder import RecordConfig
 from saferl_ros.train.config import TrainConfig
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ def test_every_value_of_a_file_arrives(tmp_path):
     assert (found.cql.steps, found.cql.hidden_units) == (7, (8,))
 
 
-RUNS = [p for p in sorted((ROOT / 'config').glob('*.yaml')) if '.params.' not in p.name]
+RUNS = [p for p in sorted((ROOT / 'config').glob('**/*.yaml')) if '.params.' not in p.name]
 
 
 @pytest.mark.parametrize('path', RUNS, ids=lambda p: p.stem)
@@ -47,6 +48,16 @@ def test_the_configurations_that_ship_are_valid(path):
     found = read_yaml(path, RunConfig)
     copy = RunConfig.model_validate(yaml.safe_load(found.model_dump_json()))  # JSON is YAML
     assert copy == found
+
+
+def test_every_row_of_the_ablation_is_valid():
+    with (ROOT / 'benchmarks' / 'ablation.yaml').open(encoding='utf-8') as file:
+        table = yaml.safe_load(file)
+    for row in [table['base'], *table['rows'].values()]:
+        assert set(row) <= {'record', 'train'}
+        RecordConfig.model_validate(row.get('record', {}))
+        TrainConfig.model_validate(row.get('train', {}))
+    assert table['rows']['base'] == {}
 
 
 def test_an_empty_file_misses_what_has_no_default(tmp_path):
