@@ -12,7 +12,7 @@ MAP ?= cologne8
 export OMP_NUM_THREADS ?= 1
 export PYTHONDONTWRITEBYTECODE :=  # many short processes: compile once
 
-.PHONY: help install ros demo run test check bench benchmark fuzz mutants format clean
+.PHONY: help install ros demo run test check bench benchmark ablation ranking fuzz mutants format clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -58,6 +58,12 @@ check: $(STAMP)  ## format, lint, types and the fast tests
 benchmark: $(STAMP)  ## all controllers on one RESCO map: make benchmark MAP=cologne8
 	$(BIN)/saferl run config/benchmark/$(MAP).yaml -o runs/benchmark/$(MAP) --jobs $(JOBS)
 	$(BIN)/python benchmarks/page.py runs/benchmark/$(MAP)
+
+ablation: $(STAMP)  ## what each part of the learning recipe is worth; hours
+	$(BIN)/python benchmarks/ablation.py --jobs $(JOBS)
+
+ranking: $(STAMP)  ## how well off-policy evaluation ranks 24 policies against simulation
+	$(BIN)/python benchmarks/ranking.py --jobs $(JOBS)
 
 bench: $(STAMP) $(ROS)  ## speed, as ratios measured side by side in one run
 	$(BIN)/python benchmarks/environment.py

@@ -1,5 +1,5 @@
 """
-What each part of the recipe is worth: trains every row of ``benchmarks/ablation.yaml`` and plays it.
+What each part of the recipe is worth: trains and plays every row of ``ablation.yaml``.
 
 Rows are played on demand of the tuning split, because they are what choices are made by; test
 demand stays for judging. A finished row is kept in ``docs/ablation/<scenario>.json``, so that an
@@ -122,8 +122,8 @@ def write_page(ablation: Ablation, kept: dict[str, Any], path: Path) -> None:
     lines = [
         '# Ablation',
         '',
-        'Written by `benchmarks/ablation.py` from `benchmarks/ablation.yaml`. Each row changes the '
-        f'base in one thing; {ablation.scenario}, {len(ablation.seeds)} training seeds, '
+        'Written by `benchmarks/ablation.py` from `benchmarks/ablation.yaml`. Each row changes '
+        f'the base in one thing; {ablation.scenario}, {len(ablation.seeds)} training seeds, '
         f'{ablation.demands} demands of the tuning split with scales {SCALES[0]} to {SCALES[1]}, '
         'last checkpoint. Intervals are over demands. A negative difference is less delay.',
         '',
