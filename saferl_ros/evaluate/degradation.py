@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -76,7 +77,8 @@ def degradation(
 
     Each row has ``kind``, ``level`` and, by controller, the delay with its interval, its ratio to
     the same controller undisturbed on the same demands, to ``net_plan`` under the same trouble
-    (where that is among the contestants), and the monitor's faults.
+    (where that is among the contestants), the monitor's faults, and the share of a policy's
+    decisions that the fallback made, as it does while the guard is alarmed.
     """
     points = troubles(config)
     matches = [
@@ -117,6 +119,7 @@ def degradation(
                         if 'net_plan' in delays
                         else None,
                         'monitor_faults': sum(r.monitor_faults for r in found[name]),
+                        'fallback_share': fmean(r.fallback_share for r in found[name]),
                     }
                     for name in names
                 },

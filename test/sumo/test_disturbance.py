@@ -12,7 +12,7 @@ from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.env.disturbance import BrokenDetectors, closed_lane_xml, Disturbance
 from saferl_ros.env.junction import Junction
 from saferl_ros.evaluate.contest import Contestant, Match, play
-from saferl_ros.evaluate.degradation import DegradationConfig, troubles
+from saferl_ros.evaluate.degradation import degradation, DegradationConfig, troubles
 from saferl_ros.isolation import run_isolated
 from saferl_ros.observation import DetectorReadings
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
@@ -119,3 +119,19 @@ def test_every_curve_starts_undisturbed() -> None:
         point.kind for point in points
     }
     assert all(Disturbance(**point.disturbance) for point in points)
+
+
+def test_a_curve_has_every_point_for_every_controller() -> None:
+    short = Junction.derive(load_scenario('cologne1', horizon_s=90))
+    own = {short.plan.junction_id: short.plan.program}
+    contestants = [Contestant(name='net_plan'), Contestant(name='own_plan', programs=own)]
+    config = DegradationConfig(
+        demands=1, blind_shares=(0.5,), stuck_shares=(), demand_scales=(1.5,)
+    )
+    rows = degradation([short], contestants, config, jobs=2)
+    assert [row['kind'] for row in rows] == [point.kind for point in troubles(config)]
+    for row in rows:
+        assert list(row['controllers']) == ['net_plan', 'own_plan']
+        assert row['controllers']['net_plan']['over_net_plan']['mean'] == 1.0
+        assert row['controllers']['own_plan']['monitor_faults'] == 0
+    assert rows[0]['controllers']['own_plan']['over_undisturbed']['mean'] == 1.0
