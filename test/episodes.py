@@ -55,3 +55,26 @@ def lamps_under_our_control(name: str) -> list[str]:
     drive(simulation, [own])
     simulation.close()
     return simulation.lamp_log
+
+
+def lamps_of_a_neighbour(is_controlled: bool) -> dict[float, str]:
+    """Return by time what another signal shows while ours is controlled, or is not."""
+    junction = Junction.derive(load_scenario('cologne3', junction_id='360082', horizon_s=300))
+    simulation = JunctionSimulation(junction)
+    simulation.start(is_controlled=is_controlled)
+    api, shown = simulation.simulation.api, {}
+    step = simulation._advance
+
+    def advance() -> None:
+        step()
+        shown[simulation.simulation.time_s] = api.trafficlight.getRedYellowGreenState('360086')
+
+    simulation._advance = advance
+    if is_controlled:
+        rng = np.random.default_rng(0)
+        while not simulation.is_over:
+            simulation.apply(int(rng.choice(np.flatnonzero(simulation.signal_view().legal))))
+    else:
+        simulation.run_own_program()
+    simulation.close()
+    return shown

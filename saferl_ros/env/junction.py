@@ -9,9 +9,10 @@ from saferl_ros.observation import ObservationSpec
 from saferl_ros.scenario import Scenario
 from saferl_ros.signals import SignalPlan
 from saferl_ros.sumo.derive import derive_plan, pick_junction, signal_ids
-from saferl_ros.sumo.detectors import derive_spec
+from saferl_ros.sumo.detectors import derive_spec, detector_xml
 from saferl_ros.sumo.network import Network, read_network
 from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
+from saferl_ros.sumo.simulation import SimulationOptions
 
 DECISION_S = 5.0
 
@@ -52,6 +53,14 @@ class Junction:
         )
         spec = derive_spec(network, plan, observation)
         return cls(scenario=scenario, network=network, plan=plan, spec=spec)
+
+
+def add_detectors(options: SimulationOptions, junctions: Sequence[Junction]) -> None:
+    """Let SUMO place the detectors of all junctions."""
+    for n, junction in enumerate(junctions):
+        options.additional.setdefault(
+            f'detectors_{n}.add.xml', detector_xml(junction.spec, junction.network)
+        )
 
 
 def derive_junctions(

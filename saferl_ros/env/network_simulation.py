@@ -14,11 +14,11 @@ from saferl_ros.env.disturbance import (
     Disturbance,
     make_it_rain,
 )
-from saferl_ros.env.junction import DECISION_S, Junction
+from saferl_ros.env.junction import add_detectors, DECISION_S, Junction
 from saferl_ros.env.junction_control import JunctionControl, StepOutcome
 from saferl_ros.observation import SignalView
 from saferl_ros.scenario import DemandVariation
-from saferl_ros.sumo.detectors import approach_edges, detector_xml
+from saferl_ros.sumo.detectors import approach_edges
 from saferl_ros.sumo.sampler import TrafficSampler
 from saferl_ros.sumo.simulation import Simulation, SimulationOptions
 
@@ -53,19 +53,15 @@ class NetworkSimulation:
     ) -> None:
         scenario = junctions[0].scenario
         options = options or SimulationOptions()
-        for n, junction in enumerate(junctions):
-            options.additional.setdefault(
-                f'detectors_{n}.add.xml', detector_xml(junction.spec, junction.network)
-            )
+        add_detectors(options, junctions)
         seed = demand.seed if demand else 0
         self._disturbance = disturbance or Disturbance()
         if self._disturbance.closed_lane:
             options.additional['closed.add.xml'] = closed_lane_xml(junctions[0], seed)
-        broken = [
+        self._broken = [
             BrokenDetectors(junction.spec, self._disturbance, seed + n)
-            for n, junction in enumerate(junctions)
+            for n, junction in enumerate(junctions if disturbance else ())
         ]
-        self._broken = broken if disturbance else []
         self._told = {lane: veh for one in self._broken for lane, veh in one.lanes.items()}
         self.simulation = Simulation(scenario, demand, options)
         self.controls = [

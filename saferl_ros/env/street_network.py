@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from saferl_ros.env.junction import DECISION_S, Junction
+from saferl_ros.env.junction import add_detectors, DECISION_S, Junction
 from saferl_ros.env.street_junction import StreetJunction
 from saferl_ros.scenario import DemandVariation
 from saferl_ros.shield import CabinetTick, Shield
-from saferl_ros.sumo.detectors import detector_xml
 from saferl_ros.sumo.simulation import Simulation, SimulationOptions
 
 
@@ -34,10 +33,7 @@ class StreetNetwork:
     ) -> None:
         scenario = junctions[0].scenario
         options = options or SimulationOptions()
-        for n, junction in enumerate(junctions):
-            options.additional.setdefault(
-                f'detectors_{n}.add.xml', detector_xml(junction.spec, junction.network)
-            )
+        add_detectors(options, junctions)
         self.scenario = scenario
         self.at = [
             StreetJunction(junction, shield, decision_s=decision_s)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from episodes import lamps_of_the_own_program, lamps_under_our_control, play, play_cologne1
+from episodes import (
+    lamps_of_a_neighbour,
+    lamps_of_the_own_program,
+    lamps_under_our_control,
+    play,
+    play_cologne1,
+)
 import gymnasium
 from gymnasium.utils.env_checker import check_env
 import pytest
@@ -63,6 +69,7 @@ def test_driven_by_the_own_plan_it_reproduces_it_to_the_second(name):
 
 
 def test_other_signals_keep_their_own_plans():
-    env = IntersectionEnv('cologne3', junction_id='360082', horizon_s=300)
-    play(env, 1)
-    env.close()
+    ours = dict(run_isolated(lamps_of_a_neighbour, [True, False], jobs=2))
+    assert len(ours[0]) > 250
+    assert {lamps for lamps in ours[0].values() if 'y' in lamps}  # it changes by itself
+    assert all(ours[1][time_s] == lamps for time_s, lamps in ours[0].items())

@@ -23,6 +23,8 @@ from saferl_ros.scenario import DemandVariation, load_scenario, Split
 def test_the_parallel_env_passes_pettingzoo_s_own_checker() -> None:
     env = NetworkEnv('cologne3', horizon_s=120)
     parallel_api_test(env, num_cycles=200)
+    assert env.agents == []  # every agent was truncated at the end
+    assert all(len(log) == 120 for log in env.lamp_logs().values())
     env.close()
 
 
