@@ -18,6 +18,7 @@ from saferl_ros.isolation import run_isolated
 from saferl_ros.scenario import DemandVariation, Split, Surge
 
 Progress = Callable[[int, int], None]
+BROKEN = ('blind detectors', 'stuck detectors')  # kinds that mislead whoever looks at detectors
 
 
 class DegradationConfig(BaseModel):
@@ -48,11 +49,11 @@ def troubles(config: DegradationConfig) -> list[Trouble]:
     """Return every point of every curve; the first is the undisturbed one."""
     found = [Trouble(kind='none', level=0.0)]
     found += [
-        Trouble(kind='blind detectors', level=share, disturbance={'blind_share': share})
+        Trouble(kind=BROKEN[0], level=share, disturbance={'blind_share': share})
         for share in config.blind_shares
     ]
     found += [
-        Trouble(kind='stuck detectors', level=share, disturbance={'stuck_share': share})
+        Trouble(kind=BROKEN[1], level=share, disturbance={'stuck_share': share})
         for share in config.stuck_shares
     ]
     found += [Trouble(kind='demand', level=scale, scale=scale) for scale in config.demand_scales]
@@ -76,9 +77,9 @@ def degradation(
     Return the curves as JSON-ready data, a row per point.
 
     Each row has ``kind``, ``level`` and, by controller, the delay with its interval, its ratio to
-    the same controller undisturbed on the same demands, to ``net_plan`` under the same trouble
-    (where that is among the contestants), the monitor's faults, and the share of a policy's
-    decisions that the fallback made, as it does while the guard is alarmed.
+    the same controller undisturbed on the same demands, to ``net_plan`` and ``own_plan`` under the
+    same trouble (where those are among the contestants), the monitor's faults, and the share of a
+    policy's decisions that the fallback made, as it does while the guard is alarmed.
     """
     points = troubles(config)
     matches = [
@@ -115,9 +116,12 @@ def degradation(
                     name: {
                         'delay_s': asdict(mean_interval(delays[name])),
                         'over_undisturbed': asdict(ratio_interval(delays[name], calm[name])),
-                        'over_net_plan': asdict(ratio_interval(delays[name], delays['net_plan']))
-                        if 'net_plan' in delays
-                        else None,
+                        **{
+                            f'over_{other}': asdict(ratio_interval(delays[name], delays[other]))
+                            if other in delays
+                            else None
+                            for other in ('net_plan', 'own_plan')
+                        },
                         'monitor_faults': sum(r.monitor_faults for r in found[name]),
                         'fallback_share': fmean(r.fallback_share for r in found[name]),
                     }

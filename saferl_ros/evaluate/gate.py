@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from saferl_ros.errors import DatasetError
+from saferl_ros.evaluate.degradation import BROKEN
 
 
 class GateConfig(BaseModel):
@@ -24,6 +25,7 @@ class GateConfig(BaseModel):
     max_monitor_faults: int = Field(default=0, ge=0)
     max_starved: int = Field(default=0, ge=0)
     max_disturbed_over_net_plan: float = Field(default=1.0, gt=0)  # under each disturbance
+    max_broken_over_own_plan: float = Field(default=1.05, gt=0)  # with broken detectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +110,27 @@ def _valued(values: list[dict[str, float]]) -> list[Check]:
 
 
 def _disturbed(curves: list[dict[str, Any]], controller: str, config: GateConfig) -> list[Check]:
-    """Return a check for each disturbance that the controller was judged under."""
-    checks, limit = [], config.max_disturbed_over_net_plan
+    """
+    Return a check for each disturbance that the controller was judged under.
+
+    With broken detectors the guard hands over to the fallback, which is ``own_plan``: a policy can
+    then be no better than that, and must be hardly worse. Traffic and weather break no detector,
+    and the policy must still beat what is there today.
+    """
+    checks = []
     for row in curves:
+        is_broken = row['kind'] in BROKEN
+        other = 'own_plan' if is_broken else 'net_plan'
+        limit = (
+            config.max_broken_over_own_plan if is_broken else config.max_disturbed_over_net_plan
+        )
         found = row['controllers'].get(controller)
-        if row['kind'] == 'none' or found is None or found['over_net_plan'] is None:
+        if row['kind'] == 'none' or found is None or found[f'over_{other}'] is None:
             continue
-        ratio = found['over_net_plan']['mean']
+        ratio = found[f'over_{other}']['mean']
         name = f'{row["kind"]} {row["level"]:g}' if row['level'] else row['kind']
         text = (
-            f'delay is {ratio:.2f} of net_plan under the same disturbance, '
+            f'delay is {ratio:.2f} of {other} under the same disturbance, '
             f'the mean must not exceed {limit:.2f}'
         )
         checks.append(_check(name, ratio, limit, text))

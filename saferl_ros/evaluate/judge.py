@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from saferl_ros import __version__
 from saferl_ros.bundle.folders import bundles_of
@@ -28,9 +28,10 @@ from saferl_ros.isolation import run_isolated
 from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.sumo.home import sumo_version
 
-EVALUATION_VERSION = 3
+EVALUATION_VERSION = 4
 Progress = Callable[[int, int], None]
-DEGRADED = ('net_plan', 'actuated', 'max_pressure', 'bc', 'cql')  # whose curves are drawn
+# whose degradation curves are drawn
+DEGRADED = ('net_plan', 'own_plan', 'actuated', 'max_pressure', 'bc', 'cql')
 
 DESCRIPTIONS = {
     'net_plan': "the network's own program as it stands, with its own yellows",
@@ -50,26 +51,33 @@ class EvaluateConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
-    seeds: int = Field(default=10, ge=1, le=1000)
+    seeds: int = Field(default=10, ge=0, le=1000)  # resampled demands
     seed: int = Field(default=0, ge=0)  # moves all test demands
     scale_range: tuple[float, float] = (0.7, 1.15)
-    nominal: bool = True  # the scenario's own demand as one more
+    nominal: int = Field(default=1, ge=0, le=1000)  # runs of the scenario's own demand
     tune: TuneConfig = TuneConfig()
     degradation: DegradationConfig = DegradationConfig()
 
+    @model_validator(mode='after')
+    def _some_demand(self) -> EvaluateConfig:
+        if not self.seeds + self.nominal:
+            raise ValueError('seeds and nominal must not both be 0: nothing would be judged')
+        return self
+
 
 def test_demands(config: EvaluateConfig) -> list[DemandVariation]:
-    """Return the demands to judge on: scales spread over the range, then the nominal one."""
-    scales = np.linspace(*config.scale_range, config.seeds) if config.seeds > 1 else [1.0]
+    """Return the demands to judge on: scales spread over the range, then the nominal ones."""
+    scales = np.linspace(*config.scale_range, config.seeds) if config.seeds != 1 else [1.0]
     demands = [
         DemandVariation(
             split=Split.TEST, seed=config.seed * 100_000 + n, scale=round(float(scale), 4)
         )
         for n, scale in enumerate(scales)
     ]
-    if config.nominal:
-        nominal = DemandVariation(split=Split.TEST, seed=config.seed * 100_000, is_nominal=True)
-        demands.append(nominal)
+    demands += [
+        DemandVariation(split=Split.TEST, seed=config.seed * 100_000 + n, is_nominal=True)
+        for n in range(config.nominal)
+    ]
     return demands
 
 

@@ -226,7 +226,8 @@ def test_degradation_is_drawn_where_it_was_judged(make_run: MakeRun) -> None:
         def one(delay_s: float) -> dict[str, Any]:
             same = {'mean': delay_s, 'ci_low': delay_s, 'ci_high': delay_s}
             ratio = {'mean': delay_s / 20, 'ci_low': 1.0, 'ci_high': 1.0}
-            return {'delay_s': same, 'over_undisturbed': ratio, 'over_net_plan': ratio}
+            over = {f'over_{name}': ratio for name in ('undisturbed', 'net_plan', 'own_plan')}
+            return {'delay_s': same, **over}
 
         return {
             'kind': kind,

@@ -74,13 +74,24 @@ def test_one_unsafe_event_too_many_fails(metric, value, name):
     assert failed(data) == [name]
 
 
-@pytest.mark.parametrize(('ratio', 'failures'), [(0.99, []), (1.01, ['blind detectors 0.5'])])
-def test_worse_than_the_own_plan_under_a_disturbance_fails(ratio, failures):
+@pytest.mark.parametrize(
+    ('over_net_plan', 'over_own_plan', 'failures'),
+    [
+        (0.99, 0.8, []),
+        (1.01, 0.8, ['rain']),  # in traffic and weather what is there today is the measure
+        (1.3, 1.04, ['rain']),  # with broken detectors it is the fallback, which takes over
+        (0.99, 1.06, ['blind detectors 0.5']),
+    ],
+)
+def test_too_slow_under_a_disturbance_fails(over_net_plan, over_own_plan, failures):
     data = evaluation()
-    over = {'mean': ratio, 'ci_low': 0.5, 'ci_high': 2.0}
+    over = {
+        f'over_{name}': {'mean': ratio, 'ci_low': 0.5, 'ci_high': 2.0}
+        for name, ratio in (('net_plan', over_net_plan), ('own_plan', over_own_plan))
+    }
     data['degradation'] = [
-        {'kind': kind, 'level': level, 'controllers': {'cql': {'over_net_plan': over}}}
-        for kind, level in (('none', 0.0), ('blind detectors', 0.5))
+        {'kind': kind, 'level': level, 'controllers': {'cql': over}}
+        for kind, level in (('none', 0.0), ('blind detectors', 0.5), ('rain', 0.0))
     ]
     assert failed(data) == failures
 
