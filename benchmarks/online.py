@@ -80,6 +80,7 @@ class Agent:
         data = Transitions(
             observations=np.array(observations, np.float32),
             actions=np.array(actions),
+            next_actions=np.array(actions),  # nobody asks
             rewards=np.array(rewards, np.float32),
             next_observations=np.array(nexts, np.float32),
             intervals=np.array(intervals, np.float32),

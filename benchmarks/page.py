@@ -211,11 +211,11 @@ def resco_section(kept: dict[str, dict[str, Any]]) -> list[str]:
         "`resco` clearances, which no street should have, and each map's own demand, ten runs "
         'with different drivers. Published: fixed time, max-pressure, and IDQN at the best ten '
         'episodes of its learning curve (Ault and Sharon, "Reinforcement Learning Benchmarks for '
-        'Traffic Signal Control", 2021). Methods differ: RESCO simulates with SUMO 1.9, decides at fixed '
-        'intervals, learns online by exploring on the very demand that it reports, and reports '
-        'the best point of its curve; here SUMO is newer, decisions fall when a stage may change, '
-        'nothing is explored, demand is resampled for learning, and every training seed is the '
-        'last checkpoint.',
+        'Traffic Signal Control", 2021). Methods differ: RESCO simulates with SUMO 1.9, decides '
+        'at fixed intervals, learns online by exploring on the very demand that it reports, and '
+        'reports the best point of its curve; here SUMO is newer, decisions fall when a stage '
+        'may change, nothing is explored, demand is resampled for learning, and every training '
+        'seed is its last checkpoint.',
         '',
         '| map | CQL by training seed [s/veh] | IDQN, published | | max-pressure, published | '
         'fixed time, published | net_plan here | max-pressure here |',

@@ -2,8 +2,8 @@
 How well fitted Q evaluation (FQE) ranks policies against the simulated truth.
 
 Trains policies of very different quality from one record, values each by FQE on held-out episodes,
-plays each on demand of the tuning split, and prints Spearman's rank correlation with its interval.
-Finished policies are kept, so that an interrupted run goes on.
+plays each without its guard on demand of the tuning split, and prints Spearman's rank correlation
+with its interval. Finished policies are kept, so that an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -75,7 +75,11 @@ def main() -> None:
     matches = [
         Match(
             junctions=(junction,),
-            contestant=Contestant(name=name, bundles={junction_id: bundle}),
+            contestant=Contestant(
+                name=name,
+                bundles={junction_id: bundle},
+                is_guarded=False,  # FQE knows no fallback
+            ),
             demand=demand,
         )
         for name, bundle in policies.items()

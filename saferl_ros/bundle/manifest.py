@@ -44,7 +44,7 @@ class Manifest(BaseModel):
     dataset_sha256: str
     n_transitions: int
     fqe_value: float | None = None  # fitted Q evaluation on held-out episodes, if it was asked
-    behaviour_value: float | None = None  # what the recorded plans got on the same episodes
+    behaviour_value: float | None = None  # of the recorded plans, by the same estimate
     gate: dict[str, Any] | None = None  # verdict of 'saferl gate', once there is one
     files: dict[str, str]  # name to sha256
 

@@ -38,6 +38,7 @@ class Contestant:
     max_pressure: MaxPressureConfig | None = None
     actuated: ActuatedConfig | None = None
     bundles: dict[str, Path] | None = None  # by junction
+    is_guarded: bool = True  # whether a bundle's guard may hand over to the fallback
     tuned: dict[str, float] | None = None  # how the fixed plans were made, for people
 
     @property
@@ -73,7 +74,8 @@ class Contestant:
 
         bundle = load_bundle(self.bundles[plan.junction_id])
         bundle.require(plan_fingerprint=plan.fingerprint(), spec_fingerprint=spec_fingerprint)
-        guard = None if bundle.guard_model is None else Guard(bundle.guard_model)
+        model = bundle.guard_model if self.is_guarded else None
+        guard = None if model is None else Guard(model)
         return Shielded(bundle, Shield(plan, guard=guard), guard)
 
 

@@ -14,7 +14,7 @@ from saferl_ros.bundle.load import Bundle
 from saferl_ros.bundle.manifest import MANIFEST_NAME, sha256
 from saferl_ros.dataset.schema import Episode, Record
 from saferl_ros.errors import DatasetError
-from saferl_ros.train.shadow_fqe import ChosenTransitions, discounted_cost, N_STEPS
+from saferl_ros.train.fqe import ChosenTransitions, discounted_cost, N_STEPS
 
 GAMMA = 0.97  # per decision interval
 N_REFITS = 6

@@ -87,24 +87,6 @@ def _q_learning(name: str, config: TrainConfig, encoder: Any, q_function: Any, d
     return d3rlpy.algos.DoubleDQNConfig(**common).create(device=device)
 
 
-def create_fqe(algorithm: Any, config: TrainConfig, *, n_features: int, n_stages: int) -> Any:
-    """Return a fresh fitted Q evaluation of ``algorithm``'s greedy policy."""
-    d3rlpy = load_d3rlpy()
-    fqe = d3rlpy.ope.DiscreteFQE(
-        algo=algorithm,
-        config=d3rlpy.ope.FQEConfig(
-            learning_rate=config.fqe.learning_rate,
-            batch_size=config.cql.batch_size,
-            gamma=config.cql.gamma,
-            target_update_interval=config.fqe.target_update_interval,
-            encoder_factory=d3rlpy.models.VectorEncoderFactory(list(config.cql.hidden_units)),
-        ),
-        device=algorithm.impl.device,
-    )
-    fqe.create_impl((n_features,), n_stages)
-    return fqe
-
-
 def shared_scorer_module(encoding: StageEncoding, algorithm: Any, *others: Any) -> Any:
     """
     Return a ``torch.nn.Module`` like ``scorer_module``'s for one junction of a shared policy.

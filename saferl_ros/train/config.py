@@ -47,9 +47,9 @@ class FqeConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
-    steps: int = Field(default=4_000, ge=0)  # zero leaves it out
-    learning_rate: float = Field(default=5e-4, gt=0)
-    target_update_interval: int = Field(default=40, ge=1)
+    steps: int = Field(default=1_000, ge=0)  # zero leaves it out
+    gamma: float = Field(default=0.95, gt=0, lt=1)  # looks 100 s ahead; farther, values feed on
+    # themselves where the record has thinned out, and rank policies worse ('make ranking')
     times: int = Field(default=2, ge=1)  # how often during a training, the last at its end
 
 

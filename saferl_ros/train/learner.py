@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from saferl_ros.train.algorithm import create_fqe
 from saferl_ros.train.averaging import WeightAverage
-from saferl_ros.train.config import TrainConfig
+from saferl_ros.train.config import FqeConfig, TrainConfig
+from saferl_ros.train.fqe import ChosenTransitions, discounted_cost
 from saferl_ros.train.lesson import Lesson
 from saferl_ros.train.library import load_d3rlpy, load_torch
 from saferl_ros.train.replay import batches, Transitions
@@ -29,7 +29,7 @@ class Training:
     algorithm: Any
     scale: float  # reward scale
     n_transitions: int
-    behaviour_value: float | None = None  # of the record, on the episodes that FQE looks at
+    behaviour_value: float | None = None  # of the recorded plans, by the same estimate
     log: list[dict[str, float]] = field(default_factory=list)
     others: list[Any] = field(default_factory=list)  # that decide together with ``algorithm``
 
@@ -61,12 +61,9 @@ def train_algorithm(
     """
     data, held_out = lesson.data, lesson.held_out
     part = config.bc if name == 'bc' else config.cql
-    shape = {'n_features': lesson.n_features, 'n_stages': lesson.n_stages}
     load_d3rlpy().seed(seed)
     algorithm = lesson.create()
-    training = Training(
-        name, seed, algorithm, lesson.scale, len(data), behaviour_value=lesson.behaviour_value
-    )
+    training = Training(name, seed, algorithm, lesson.scale, len(data))
     log_dir.mkdir(parents=True, exist_ok=True)
     checkpoint = log_dir / 'checkpoint.pt'
     average = (
@@ -95,7 +92,7 @@ def train_algorithm(
             guessed = algorithm.predict(held_out.observations)
             row['held_out_accuracy'] = float(np.mean(guessed == held_out.actions))
         if held_out is not None and config.fqe.steps and any(previous < s <= done for s in fqe_at):
-            row['fqe_value'] = fqe_value(algorithm, held_out, lesson.starts, config, seed, **shape)
+            row['fqe_value'] = fqe_value(algorithm, held_out, config.fqe, lesson.n_stages, seed)
         training.log.append(row)
         _write_log(training.log, log_dir / 'training.csv')
         for key, value in row.items():
@@ -105,6 +102,8 @@ def train_algorithm(
     writer.close()
     if average is not None:
         average.apply()
+    if held_out is not None and config.fqe.steps:
+        training.behaviour_value = fqe_value(None, held_out, config.fqe, lesson.n_stages, seed)
     return training
 
 
@@ -119,30 +118,38 @@ def td_error(algorithm: Any, data: Transitions, gamma: float) -> float:
 
 
 def fqe_value(
-    algorithm: Any,
-    data: Transitions,
-    starts: Any,
-    config: TrainConfig,
-    seed: int,
-    *,
-    n_features: int,
-    n_stages: int,
+    algorithm: Any, data: Transitions, config: FqeConfig, n_stages: int, seed: int
 ) -> float:
     """
-    Return the value of the greedy policy by fitted Q evaluation on held-out episodes.
+    Return the value of a greedy policy by fitted Q evaluation on held-out episodes.
 
-    It ranks policies usefully; its magnitude is not to be trusted, and it is no safety check.
+    It ranks policies that stay near the record; where a policy leaves it, the estimate guesses.
 
-    :param starts: states to average the value over, shape ``(n, n_features)``.
+    :param algorithm: ``None`` values the recorded plans, to compare with.
     """
     torch = load_torch()
     state = torch.random.get_rng_state()
-    fqe = create_fqe(algorithm, config, n_features=n_features, n_stages=n_stages)
-    rng = np.random.default_rng([seed, 17])
-    for batch in batches(data, config.cql.batch_size, config.fqe.steps, rng):
-        fqe.update(batch)
+    now, then = data.actions, data.next_actions
+    if algorithm is not None:
+        now, then = algorithm.predict(data.observations), algorithm.predict(data.next_observations)
+    cost = discounted_cost(
+        ChosenTransitions(
+            observations=data.observations,
+            actions=data.actions,
+            costs=-data.rewards.astype(np.float64),
+            next_observations=data.next_observations,
+            intervals=data.intervals.astype(np.float64),
+            n_stages=n_stages,
+        ),
+        now,
+        then,
+        np.ones(len(data), dtype=np.int64),
+        gamma=config.gamma,
+        seed=seed,
+        n_steps=config.steps,
+    )
     torch.random.set_rng_state(state)
-    return float(np.mean(fqe.predict_value(starts, algorithm.predict(starts))))
+    return -cost
 
 
 def _resume(

@@ -30,8 +30,6 @@ class Lesson:
 
     data: Transitions
     held_out: Transitions | None
-    starts: Floats | None  # first observations of the held-out episodes, (n, n_features)
-    behaviour_value: float | None  # mean discounted return of those episodes, in scaled rewards
     scale: float  # on rewards
     n_features: int
     n_stages: int
@@ -49,15 +47,13 @@ def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) ->
     if not behaviour:
         behaviour = record.behaviour()
     scale = reward_scale(record.behaviour(), config.decision_s)
-    data, held_out, starts, value = _split(
+    data, held_out = _split(
         behaviour, config, scale, 1.0 if name == 'bc' else config.cql.max_weight
     )
     shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
     return Lesson(
         data=data,
         held_out=held_out,
-        starts=starts,
-        behaviour_value=value,
         scale=scale,
         create=lambda: create_algorithm(
             name, config, **shape, legal_columns=legal_columns(record.spec), device=device
@@ -81,24 +77,18 @@ def shared_lesson(
     if not records:
         raise DatasetError('no junction is left to learn from; leave out fewer')
     n_stages = max(record.plan.n_stages for record in records)
-    parts, held, starts, scales, values = [], [], [], [], []
+    parts, held, scales = [], [], []
     for record in records:
         encode = StageEncoding(record.plan, record.spec)
         scales.append(reward_scale(record.behaviour(), config.decision_s))
-        data, held_out, first, value = _split(
-            record.behaviour(), config, scales[-1], config.cql.max_weight
-        )
+        data, held_out = _split(record.behaviour(), config, scales[-1], config.cql.max_weight)
         parts.append(_encoded(data, encode, n_stages))
-        if held_out is not None and first is not None and value is not None:
-            values.append(value)
+        if held_out is not None:
             held.append(_encoded(held_out, encode, n_stages))
-            starts.append(_filled(encode(first), n_stages))
     shape = {'n_features': n_stages * N_STAGE_FEATURES, 'n_stages': n_stages}
     return Lesson(
         data=join(parts),
         held_out=join(held) if held else None,
-        starts=np.concatenate(starts) if starts else None,
-        behaviour_value=float(np.mean(values)) if values else None,
         scale=float(np.mean(scales)),
         create=lambda: create_shared(name, config, **shape, device=device),
         **shape,
@@ -107,26 +97,13 @@ def shared_lesson(
 
 def _split(
     episodes: Sequence[Episode], config: TrainConfig, scale: float, max_weight: float
-) -> tuple[Transitions, Transitions | None, Floats | None, float | None]:
+) -> tuple[Transitions, Transitions | None]:
     kept, held = split_holdout(episodes, config.holdout_share)
 
     def transitions(of: Sequence[Episode], weight: float) -> Transitions:
         return make_transitions(of, scale=scale, decision_s=config.decision_s, max_weight=weight)
 
-    data = transitions(kept, max_weight)
-    if not held:
-        return data, None, None, None
-    starts: Floats = np.stack([episode.observations[0] for episode in held])
-    return data, transitions(held, 1.0), starts, _mean_return(held, config, scale)
-
-
-def _mean_return(episodes: Sequence[Episode], config: TrainConfig, scale: float) -> float:
-    returns = []
-    for episode in episodes:
-        ends_s = np.cumsum(episode.elapsed_s)
-        ages = (ends_s - episode.elapsed_s) / config.decision_s  # when each step begins
-        returns.append(float((config.cql.gamma**ages * episode.reward * scale).sum()))
-    return float(np.mean(returns))
+    return transitions(kept, max_weight), transitions(held, 1.0) if held else None
 
 
 def _encoded(data: Transitions, encode: StageEncoding, n_stages: int) -> Transitions:

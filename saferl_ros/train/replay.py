@@ -22,6 +22,7 @@ class Transitions:
 
     observations: Floats  # (N, n_features)
     actions: npt.NDArray[np.int64]  # (N,) the stage that was applied
+    next_actions: npt.NDArray[np.int64]  # (N,) the one after; an episode's last is repeated
     rewards: Floats  # (N,) scaled
     next_observations: Floats  # (N, n_features)
     intervals: Floats  # (N,) elapsed time over the decision interval
@@ -56,6 +57,9 @@ def make_transitions(
     transitions = Transitions(
         observations=np.concatenate([e.observations[:-1] for e in episodes]),
         actions=np.concatenate([e.applied_stage for e in episodes]),
+        next_actions=np.concatenate(
+            [np.append(e.applied_stage[1:], e.applied_stage[-1:]) for e in episodes]
+        ),
         rewards=np.concatenate([e.reward for e in episodes]) * np.float32(scale),
         next_observations=np.concatenate([e.observations[1:] for e in episodes]),
         intervals=(elapsed_s / decision_s).astype(np.float32),

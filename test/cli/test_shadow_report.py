@@ -21,7 +21,7 @@ from saferl_ros.evaluate.shadow_value import (
     never_seen_share,
     policy_choices,
 )
-from saferl_ros.train.shadow_fqe import ChosenTransitions, discounted_cost
+from saferl_ros.train.fqe import ChosenTransitions, discounted_cost
 
 pytestmark = pytest.mark.ros  # for the definitions of the messages
 MINUTES, SEVEN_S, CYCLE_S, CHANGE_S = 25, 25_200.0, 20, 4

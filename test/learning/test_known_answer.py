@@ -41,11 +41,12 @@ def test_q_learning_serves_the_leg_with_the_queue(tmp_path, name):
     assert right.mean() > 0.99
 
 
-def test_the_estimate_and_the_recorded_return_are_of_the_same_size(tmp_path):
+def test_the_estimate_is_of_the_size_of_the_return(tmp_path):
     data, _ = record()
     training = train_algorithm(taught(data, 'cql', CONFIG), 'cql', CONFIG, 1, tmp_path / 'log')
-    # blind plans get -1.5 a step, scaled to -1: at gamma 0.9 that is worth -10
-    assert training.behaviour_value == pytest.approx(-10, abs=0.7)
+    # blind plans get -1.5 a step, scaled to -1: at a discount of 0.95 that is worth -20; the best
+    # policy never lets the queue wait
+    assert training.behaviour_value == pytest.approx(-20, abs=1)
     assert training.fqe_value is not None
     assert training.behaviour_value < training.fqe_value < 0
 
