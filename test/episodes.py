@@ -7,9 +7,11 @@ import numpy as np
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
 from saferl_ros.control.rollout import drive
 from saferl_ros.env.intersection import IntersectionEnv
-from saferl_ros.env.junction import Junction
-from saferl_ros.env.network_simulation import JunctionSimulation
-from saferl_ros.scenario import load_scenario
+from saferl_ros.env.junction import derive_junctions, Junction
+from saferl_ros.env.network_simulation import JunctionSimulation, NetworkSimulation
+from saferl_ros.observation.spec import COUNT_SCALE_VEH
+from saferl_ros.scenario import DemandVariation, load_scenario, Split
+from saferl_ros.sumo.simulation import SimulationOptions
 
 Trajectory = tuple[list[list[float]], list[float], list[float], list[str]]
 
@@ -78,3 +80,40 @@ def lamps_of_a_neighbour(is_controlled: bool) -> dict[float, str]:
         simulation.run_own_program()
     simulation.close()
     return shown
+
+
+def look_around(seconds: int) -> list[tuple[str, float, int]]:
+    """Return what neighbours' detectors say and what stands there: (name, reading, truth)."""
+    junctions = derive_junctions(
+        load_scenario('cologne8', horizon_s=seconds + 60), observation='neighbours'
+    )
+    demand = DemandVariation(split=Split.TEST, seed=0, is_nominal=True)
+    simulation = NetworkSimulation(junctions, demand, SimulationOptions())
+    found = []
+    try:
+        simulation.start()
+        while simulation.now_s < junctions[0].scenario.begin_s + seconds:
+            for control in simulation.controls:
+                if control.is_due:
+                    control.request(int(np.flatnonzero(control.signal_view().legal)[-1]))
+            simulation.run_until_due()
+        api = simulation.simulation.api
+        for control in simulation.controls:
+            names = [feature.name for feature in control.spec.features()]
+            vector = control.observe(simulation.now_s)
+            for road in control.spec.approaches:
+                if not road.edge_id.endswith(('_exit', '_upstream')):
+                    continue
+                kinds = (f'{road.edge_id}_advance_queue', f'{road.edge_id}_advance_moving')
+                reading = COUNT_SCALE_VEH * sum(float(vector[names.index(k)]) for k in kinds)
+                truth = sum(
+                    start_m < api.vehicle.getLanePosition(vehicle)
+                    and api.vehicle.getLanePosition(vehicle) - api.vehicle.getLength(vehicle)
+                    < end_m
+                    for lane, start_m, end_m in road.spans
+                    for vehicle in api.lane.getLastStepVehicleIDs(lane)
+                )
+                found.append((road.edge_id, reading, truth))
+    finally:
+        simulation.close()
+    return found

@@ -28,7 +28,7 @@ class RunConfig(BaseModel):
     junction: str | None = None
     horizon_s: float | None = Field(default=None, gt=0)
     clearance: Literal['legal', 'net', 'resco'] = 'legal'
-    observation: Literal['detector', 'ideal', 'sumo_rl'] = 'detector'
+    observation: Literal['detector', 'neighbours', 'ideal', 'sumo_rl'] = 'detector'
     signals: SignalSettings = NO_SETTINGS  # bounds and longer times, by junction
     record: RecordConfig = RecordConfig()
     train: TrainConfig = TrainConfig()

@@ -32,6 +32,7 @@ LANE_PARTS = ('queue', 'moving', 'occupancy', 'waiting', 'density')
 APPROACH_PARTS = ('advance_queue', 'advance_moving')
 VEHICLE_PARTS = {  # of an observation kind: what counts vehicles, none of them twice
     'detector': ('queue', 'moving', *APPROACH_PARTS),
+    'neighbours': ('queue', 'moving', *APPROACH_PARTS),
     'ideal': ('queue', 'moving', *APPROACH_PARTS),
     'sumo_rl': ('density',),
 }

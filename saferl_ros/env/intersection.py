@@ -50,7 +50,9 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
     queue and moving upstream    10 veh    0 up     advance detectors, the next 150 m
     ============================ ========= ======== =====================================
 
-    ``ideal`` sees whole lanes and waiting times; ``sumo_rl`` is sumo-rl's default vector; a
+    ``neighbours`` adds the same counts on the last 100 m of the roads that lead to long
+    approaches, and on the first 100 m of the exits (space downstream); ``ideal`` sees whole
+    lanes and waiting times; ``sumo_rl`` is sumo-rl's default vector; a
     ``sumo_rl.ObservationFunction`` subclass is taken as it is.
 
     **Reward.** Minus the time lost on the approaches since the last decision [vehicle-seconds], or
@@ -68,7 +70,7 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
     :param routes: route files for a ``.net.xml``.
     :param junction_id: the signal to control where a network has several.
     :param clearance: ``legal`` (default), ``net`` or ``resco``.
-    :param observation: ``detector``, ``ideal``, ``sumo_rl`` or a subclass of
+    :param observation: ``detector``, ``neighbours``, ``ideal``, ``sumo_rl`` or a subclass of
         ``sumo_rl.ObservationFunction``.
     :param reward: see above.
     :param decision_s: time between decisions while a stage is kept [s].

@@ -46,7 +46,7 @@ class NetworkEnv(ParallelEnv[str, Observation, np.int64]):
     :param routes: route files for a ``.net.xml``.
     :param junction_ids: the signals to control, by default all that have a choice.
     :param clearance: ``legal`` (default), ``net`` or ``resco``.
-    :param observation: ``detector``, ``ideal`` or ``sumo_rl``.
+    :param observation: ``detector``, ``neighbours``, ``ideal`` or ``sumo_rl``.
     :param reward: a name of ``env.reward.REWARDS`` or a callable written for sumo-rl.
     :param decision_s: time between decisions while a stage is kept [s].
     :param scale_range: draw each episode's demand with a scale from this range.

@@ -13,10 +13,12 @@ from saferl_ros.observation.spec import (
     make_spec,
     OBSERVATION_KINDS,
     ObservationSpec,
+    STREET_KINDS,
 )
 
 __all__ = [
     'OBSERVATION_KINDS',
+    'STREET_KINDS',
     'Approach',
     'DetectorReadings',
     'Feature',

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from saferl_ros.errors import BundleError, UsageError
 
-OBSERVATION_KINDS = ('detector', 'ideal', 'sumo_rl')
+OBSERVATION_KINDS = ('detector', 'neighbours', 'ideal', 'sumo_rl')
+STREET_KINDS = ('detector', 'neighbours')  # what detectors in a street can tell
 SPEC_VERSION = 1
 
 VEHICLE_SPACE_M = 7.5  # SUMO's default vehicle length 5 m + gap 2.5 m
@@ -40,7 +41,12 @@ class LaneDetector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approach:
-    """One approach: its advance detectors, upstream of the lane detectors."""
+    """
+    One approach: its advance detectors, upstream of the lane detectors.
+
+    What ``neighbours`` sees beyond is kept in the same way: ``<edge>_upstream`` are the last
+    metres of the roads that lead to an approach, ``<edge>_exit`` the first of one that leads away.
+    """
 
     edge_id: str
     spans: tuple[tuple[str, float, float], ...]  # (lane, from position, to position) [m]
@@ -100,8 +106,8 @@ class ObservationSpec:
             yield make(f'stage_{stage}_since_served', f'{TIME_SCALE_S:g} s', MAX_TIME, controller)
         for stage in range(self.n_stages):
             yield make(f'stage_{stage}_is_legal', '-', 1.0, controller)
-        near = 'lane-area detector' if self.kind == 'detector' else 'the simulator alone'
-        far = 'advance detector' if self.kind == 'detector' else 'the simulator alone'
+        near = 'lane-area detector' if self.kind in STREET_KINDS else 'the simulator alone'
+        far = 'advance detector' if self.kind in STREET_KINDS else 'the simulator alone'
         vehicles = f'{COUNT_SCALE_VEH:g} veh'
         for lane in self.lanes:
             high = 2 * lane.capacity_veh / COUNT_SCALE_VEH

@@ -36,7 +36,7 @@ PARAMETERS = (
     Declared(name='scenario', default='cologne1', about='built-in name, .sumocfg, or .net.xml'),
     Declared(name='routes', default=(), about='route files for a .net.xml'),
     Declared(name='junctions', default=(), about='signals to control; by default all'),
-    Declared(name='observation', default='detector', about='detector, ideal or sumo_rl'),
+    Declared(name='observation', default='detector', about='as in saferl record'),
     Declared(
         name='horizon_s', default=0.0, bounds=(0.0, 1e6),
         about='length of the run [s]; 0: that of the scenario',

@@ -9,7 +9,13 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from saferl_ros.observation.readings import DetectorReadings
-from saferl_ros.observation.spec import Approach, LaneDetector, make_spec, ObservationSpec
+from saferl_ros.observation.spec import (
+    Approach,
+    LaneDetector,
+    make_spec,
+    ObservationSpec,
+    STREET_KINDS,
+)
 from saferl_ros.signals.plan import SignalPlan
 from saferl_ros.sumo.home import direct
 from saferl_ros.sumo.network import Network
@@ -18,6 +24,7 @@ NEAR_M = 100.0  # reach of a lane detector before the stop line
 TOLERANCE_M = 0.5  # a detector this close to a lane's length spans the lane
 HALTING_MPS = 0.1  # SUMO's own definition of standing
 ADVANCE_M = 150.0  # reach of the advance detectors beyond it
+NEIGHBOUR_M = 100.0  # how much is seen of the roads beyond the approaches, and of the exits
 
 
 def derive_spec(
@@ -33,6 +40,7 @@ def derive_spec(
 
     Each approach lane has a lane detector over its last ``near_m``; the next ``advance_m`` up the
     road are the approach's advance detectors, on the same lane or on the lanes that lead to it.
+    ``neighbours`` sees the queues upstream of these too, and the space downstream.
     """
     lane_ids = list(
         dict.fromkeys(
@@ -52,12 +60,45 @@ def derive_spec(
         Approach(edge_id=edge, spans=_advance_spans(network, edge, near_m, advance_m))
         for edge in edges
     )
+    if kind == 'neighbours':
+        approaches += _upstream(network, edges, near_m + advance_m) + _exits(network, plan)
     return make_spec(
         kind,
         n_stages=plan.n_stages,
         max_green_s=max(stage.max_green_s for stage in plan.stages),
         lanes=lanes,
         approaches=tuple(a for a in approaches if a.spans),
+    )
+
+
+def _upstream(network: Network, edges: list[str], seen_m: float) -> tuple[Approach, ...]:
+    """Return the ends of the roads that lead to the approaches, where these are long."""
+    return tuple(
+        Approach(
+            edge_id=f'{edge}_upstream',
+            spans=tuple(
+                (lane, max(0.0, length_m - NEIGHBOUR_M), length_m)
+                for lane in network.predecessors(edge)
+                for length_m in [network.lanes[lane].length_m]
+            ),
+        )
+        for edge in edges
+        if max(network.lanes[lane].length_m for lane in network.edge_lanes(edge)) > seen_m - 5.0
+    )
+
+
+def _exits(network: Network, plan: SignalPlan) -> tuple[Approach, ...]:
+    """Return the beginnings of the roads that lead away."""
+    lanes = [link.to_lane for link in plan.links if link.to_lane and not link.is_crossing]
+    return tuple(
+        Approach(
+            edge_id=f'{edge}_exit',
+            spans=tuple(
+                (lane, 0.0, min(NEIGHBOUR_M, network.lanes[lane].length_m))
+                for lane in network.edge_lanes(edge)
+            ),
+        )
+        for edge in dict.fromkeys(network.lanes[lane].edge_id for lane in lanes)
     )
 
 
@@ -160,7 +201,7 @@ class DetectorReader:
         self._lane = api.lane
         self._lane_ids = [lane.lane_id for lane in spec.lanes]
         near = [(d.domain(api), d) for d in _near(spec)]
-        if spec.kind != 'detector':
+        if spec.kind not in STREET_KINDS:
             near = [(api.lane, d) for _, d in near]
         ids = [d.lane_id if domain is api.lane else d.name for domain, d in near]
         domains = [domain for domain, _ in near]
@@ -191,7 +232,7 @@ class DetectorReader:
     def read(self, sim_time_s: float) -> DetectorReadings:
         """Return the readings of this moment."""
         vehicle_length_m = waiting_s = self._zeros
-        if self._spec.kind != 'detector':
+        if self._spec.kind not in STREET_KINDS:
             vehicle_length_m = np.array([self._lane.getLastStepLength(n) for n in self._lane_ids])
             waiting_s = np.array([self._lane.getWaitingTime(n) for n in self._lane_ids])
         n_approaches = len(self._spec.approaches)

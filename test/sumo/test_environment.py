@@ -20,7 +20,7 @@ from saferl_ros.isolation import run_isolated
 pytestmark = pytest.mark.sumo
 
 
-@pytest.mark.parametrize('observation', ['detector', 'ideal', 'sumo_rl'])
+@pytest.mark.parametrize('observation', ['detector', 'neighbours', 'ideal', 'sumo_rl'])
 def test_gymnasiums_checker_accepts_the_environment(observation):
     env = gymnasium.make('saferl/cologne1-v0', horizon_s=300, observation=observation)
     check_env(env.unwrapped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from episodes import look_around
 import numpy as np
 from pettingzoo.test import parallel_api_test
 import pytest
@@ -94,3 +95,11 @@ def test_named_junctions_leave_the_others_to_their_own_programs() -> None:
     results = dict(run_isolated(play, matches, jobs=2))
     assert results[0].trips.delay_s != results[1].trips.delay_s
     assert all(result.monitor_faults == 0 for result in results.values())
+
+
+def test_neighbours_see_the_space_downstream_and_the_queues_upstream() -> None:
+    ((_, found),) = run_isolated(look_around, [900], jobs=1)
+    assert {name.rsplit('_', 1)[1] for name, _, _ in found} == {'exit', 'upstream'}
+    assert sum(truth for _, _, truth in found) > 5  # there is traffic to see
+    for name, reading, truth in found:
+        assert reading == pytest.approx(truth, abs=0.01), name

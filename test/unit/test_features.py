@@ -152,7 +152,9 @@ def test_a_spec_survives_json_and_kinds_have_fingerprints_of_their_own(kind):
     copy = ObservationSpec.from_json(spec.to_json())
     assert copy == spec
     assert copy.fingerprint() == spec.fingerprint()
-    assert len({crossing_spec(k).fingerprint() for k in OBSERVATION_KINDS}) == 3
+    assert len({crossing_spec(k).fingerprint() for k in OBSERVATION_KINDS}) == len(
+        OBSERVATION_KINDS
+    )
 
 
 @pytest.mark.parametrize('kind', OBSERVATION_KINDS)
@@ -177,5 +179,5 @@ def test_json_that_is_no_spec_is_refused(changes, words):
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match='detector, ideal, sumo_rl'):
+    with pytest.raises(UsageError, match='detector, neighbours, ideal, sumo_rl'):
         crossing_spec('magic')
