@@ -52,6 +52,7 @@ DEV = [
     'pytest>=8',
     'hypothesis>=6.100',
     'selenium>=4',
+    'matplotlib>=3.8',
     'ruff==0.17.6',
     'mypy==2.4.1',
     'types-PyYAML',

@@ -3,7 +3,8 @@ What each part of the recipe is worth: trains and plays every row of ``ablation.
 
 Rows are played on demand of the tuning split, because they are what choices are made by; test
 demand stays for judging. A finished row is kept in ``docs/ablation/<scenario>.json``, so that an
-interrupted run goes on, and ``docs/ablation.md`` is written from what is kept.
+interrupted run goes on, and ``docs/ablation.md`` is written from what is kept, with a plot of what
+each record gained against what it cost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 import time
 from typing import Any
 
+import matplotlib as mpl
+from matplotlib.figure import Figure
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -145,7 +148,63 @@ def write_page(ablation: Ablation, kept: dict[str, Any], path: Path) -> None:
     missing = [row for row in ablation.rows if row not in kept]
     if missing:
         lines += ['', f'Not run yet: {", ".join(missing)}.']
+    points = priced(ablation, kept)
+    if points:
+        plot(points, path.parent / 'ablation' / 'price.svg')
+        lines += [
+            '',
+            '## Gain against price',
+            '',
+            'What a policy gains over the own plan, against what recording its data cost: each '
+            'record once with CQL, and with offline double DQN where that was tried. A price of '
+            '1.05 is the budget.',
+            '',
+            '![Delay over net_plan against the price of the record](ablation/price.svg)',
+        ]
     path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+
+
+def priced(ablation: Ablation, kept: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the rows that differ from the base in their record and algorithm alone."""
+    usual = ablation.settings('base')[1]
+    found = {}
+    for row in (row for row in ablation.rows if row in kept and kept[row]['price']):
+        train = TrainConfig.model_validate(kept[row]['train'])
+        if train.model_copy(update={'algorithms': usual.algorithms}) == usual:
+            found[row] = kept[row]
+    return found
+
+
+def plot(points: dict[str, dict[str, Any]], path: Path) -> None:
+    """Draw delay over net_plan against the price of the record, with intervals."""
+    mpl.rcParams['svg.hashsalt'] = 'ablation'  # the same file for the same figures
+    figure = Figure(figsize=(9, 5), layout='constrained')
+    axes = figure.subplots()
+    for name, colour in (('cql', 'tab:blue'), ('dqn', 'tab:orange')):
+        ours = {row: p for row, p in points.items() if p['train']['algorithms'] == [name]}
+        if not ours:
+            continue
+        keys = ('mean', 'ci_low', 'ci_high')
+        x = np.array([[p['price'][key] for key in keys] for p in ours.values()])
+        y = np.array([[p['over_net_plan'][key] for key in keys] for p in ours.values()])
+        axes.errorbar(
+            x[:, 0],
+            y[:, 0],
+            xerr=np.abs(x[:, 1:] - x[:, :1]).T,
+            yerr=np.abs(y[:, 1:] - y[:, :1]).T,
+            fmt='o',
+            color=colour,
+            label={'cql': 'CQL', 'dqn': 'offline double DQN'}[name],
+            elinewidth=0.8,
+        )
+        for row, at_x, at_y in zip(ours, x[:, 0], y[:, 0], strict=True):
+            axes.annotate(row, (at_x, at_y), (5, 5), textcoords='offset points', fontsize=7)
+    axes.axvline(1.05, color='grey', linewidth=0.8, linestyle='--')
+    axes.axhline(1.0, color='grey', linewidth=0.8)
+    axes.set_xlabel('price of the record: its delay over that of the own plan')
+    axes.set_ylabel('delay of the policy over net_plan')
+    axes.legend()
+    figure.savefig(path, metadata={'Date': None})
 
 
 def main() -> None:
