@@ -235,6 +235,32 @@ def resco_section(kept: dict[str, dict[str, Any]]) -> list[str]:
     return [*lines, '']
 
 
+def zero_shot_section(kept: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the table of junctions that a shared policy never saw."""
+    if not kept:
+        return []
+    better = sum(one['over_own_plan']['mean'] < 1 for one in kept.values())
+    than_net = sum(one['over_net_plan']['mean'] < 1 for one in kept.values())
+    lines = [
+        '## Junctions never seen',
+        '',
+        'One shared network, learned with the junction left out (`benchmarks/zero_shot.py`), '
+        'serves it alone; all others keep their own programs. Delay of the whole network over '
+        "that with the junction's own plan as it stands (`net_plan`), and with complete "
+        f'clearances (`own_plan`). Better than `net_plan` at {than_net} of {len(kept)}, than '
+        f'`own_plan` at {better}.',
+        '',
+        '| map | junction | ÷ net_plan | ÷ own_plan |',
+        '|---' * 4 + '|',
+    ]
+    for junction_id, one in kept.items():
+        ratios = ' | '.join(
+            words(Interval(**one[key]), 2) for key in ('over_net_plan', 'over_own_plan')
+        )
+        lines.append(f'| {one["scenario"]} | {junction_id} | {ratios} |')
+    return [*lines, '']
+
+
 def read_kept(name: str) -> dict[str, Any]:
     """Return a kept result, empty if there is none."""
     path = DOCS / 'benchmark' / f'{name}.json'
@@ -271,6 +297,7 @@ def write_page(names: Sequence[str] = MAPS) -> Path:
     lines += resco_section(
         {name: found for name in names if (found := read_kept(f'{name}_resco'))}
     )
+    lines += zero_shot_section(read_kept('zero_shot'))
     path = DOCS / 'benchmark.md'
     path.write_text('\n'.join(lines).rstrip() + '\n', encoding='utf-8')
     return path

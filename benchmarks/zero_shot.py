@@ -1,0 +1,124 @@
+"""
+How a shared policy does at junctions that it never saw.
+
+``python benchmarks/zero_shot.py runs/benchmark/cologne3 runs/benchmark/ingolstadt7`` takes the
+records of finished benchmark runs, learns one network with some junctions left out, and lets it
+serve each of those alone, the others keeping their own programs, on the test demands of its run;
+every junction is left out once. Finished trainings are kept, so that an interrupted run goes on;
+results go to ``docs/benchmark/zero_shot.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+import json
+from pathlib import Path
+
+from online import config_of, DOCS, record_files
+
+from saferl_ros.bundle.folders import bundle_folder
+from saferl_ros.bundle.produce import train_all
+from saferl_ros.cli.screen import print_table, progress_bar
+from saferl_ros.dataset.intervals import ratio_interval
+from saferl_ros.env.junction import derive_junctions, Junction
+from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.evaluate.judge import test_demands
+from saferl_ros.isolation import run_isolated
+from saferl_ros.scenario import DemandVariation
+from saferl_ros.train.config import FqeConfig, TrainConfig
+
+N_FOLDS = 5
+N_DEMANDS = 6
+
+
+def main() -> None:
+    """Learn every fold, play every junction, keep the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('run_dirs', type=Path, nargs='+')
+    parser.add_argument('-o', '--output', type=Path, default=Path('runs/zero_shot'))
+    parser.add_argument('--jobs', type=int, default=2)
+    options = parser.parse_args()
+    places: dict[str, tuple[str, Junction, list[DemandVariation]]] = {}
+    files = []
+    for run_dir in options.run_dirs:
+        config = config_of(run_dir)
+        junctions = config.load_junctions()
+        files += record_files(run_dir, [junction.plan.junction_id for junction in junctions])
+        demands = test_demands(config.evaluate)[:N_DEMANDS]
+        for junction in junctions:
+            (alone,) = derive_junctions(
+                junction.scenario,
+                [junction.plan.junction_id],
+                clearance=config.clearance,
+                observation=config.observation,
+                settings=config.signals,
+            )
+            places[junction.plan.junction_id] = run_dir.name, alone, demands
+    ids = list(places)
+    bundles = {}
+    for fold in range(N_FOLDS):
+        left_out = tuple(ids[fold::N_FOLDS])
+        if not left_out:
+            continue
+        training = TrainConfig(
+            algorithms=('cql',), shared=True, leave_out=left_out, fqe=FqeConfig(steps=0)
+        )
+        folder = options.output / f'fold_{fold}'
+        with progress_bar(f'without {", ".join(left_out)}') as progress:
+            found = train_all(files, training, folder, jobs=options.jobs, progress=progress)
+        for junction_id in left_out:
+            bundles[junction_id] = bundle_folder(
+                found['cql'], junction_id, is_alone=len(files) == 1
+            )
+    matches = {}
+    for junction_id, (_, junction, demands) in places.items():
+        for n, demand in enumerate(demands):
+            own = {junction_id: junction.plan.program}
+            for contestant in (
+                Contestant(name='net_plan'),
+                Contestant(name='own_plan', programs=own),
+                Contestant(name='shared', bundles={junction_id: bundles[junction_id]}),
+            ):
+                matches[junction_id, contestant.name, n] = Match(
+                    junctions=(junction,), contestant=contestant, demand=demand
+                )
+    delays, keys = {}, list(matches)
+    with progress_bar('judging') as progress:
+        for index, result in run_isolated(play, list(matches.values()), jobs=options.jobs):
+            delays[keys[index]] = result.trips.delay_s
+            progress(len(delays), len(keys))
+    kept = {}
+    for junction_id, (scenario, _, demands) in places.items():
+        scores = {
+            name: [delays[junction_id, name, n] for n in range(len(demands))]
+            for name in ('net_plan', 'own_plan', 'shared')
+        }
+        kept[junction_id] = {
+            'scenario': scenario,
+            'over_net_plan': asdict(ratio_interval(scores['shared'], scores['net_plan'])),
+            'over_own_plan': asdict(ratio_interval(scores['shared'], scores['own_plan'])),
+            **scores,
+        }
+    (DOCS / 'zero_shot.json').write_text(
+        json.dumps(kept, indent=1, sort_keys=True) + '\n', encoding='utf-8'
+    )
+    print_table(
+        'junctions left out of learning, served by the shared policy',
+        ['map', 'junction', 'delay of the network ÷ net_plan', '÷ own_plan'],
+        [
+            [
+                one['scenario'],
+                junction_id,
+                *(
+                    f'{one[key]["mean"]:.2f} [{one[key]["ci_low"]:.2f}, {one[key]["ci_high"]:.2f}]'
+                    for key in ('over_net_plan', 'over_own_plan')
+                ),
+            ]
+            for junction_id, one in kept.items()
+        ],
+    )
+
+
+if __name__ == '__main__':
+    main()
