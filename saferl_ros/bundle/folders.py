@@ -25,6 +25,10 @@ def find_bundles(place: Path) -> list[Path]:
     if (place / MANIFEST_NAME).exists():
         return [place]
     found = sorted(path.parent for path in place.glob(f'*/{MANIFEST_NAME}'))
+    if not place.is_dir():
+        raise BundleError(
+            f"'{place}' is no policy bundle, it does not exist; 'saferl train' makes one"
+        )
     if not found:
         raise BundleError(
             f"'{place}' is no policy bundle and holds none: {MANIFEST_NAME} is missing; a bundle "
@@ -38,10 +42,17 @@ def bundles_of(place: Path, junction_ids: Sequence[str]) -> dict[str, Path]:
     Return the bundle of each junction.
 
     :param place: a bundle, or a folder of bundles.
-    :raises BundleError: if a junction has none, or a bundle is of no junction here.
+    :raises BundleError: if a junction has none or several, or a bundle is of no junction here.
     """
     manifests = {folder: Manifest.read(folder) for folder in find_bundles(place)}
-    found = {manifest.junction_id: folder for folder, manifest in manifests.items()}
+    found: dict[str, Path] = {}
+    for folder, manifest in manifests.items():
+        if manifest.junction_id in found:
+            raise BundleError(
+                f"'{place}' holds several policies for junction '{manifest.junction_id}': "
+                f"'{found[manifest.junction_id]}' and '{folder}'; name one of them"
+            )
+        found[manifest.junction_id] = folder
     for junction_id in junction_ids:
         if junction_id not in found:
             known = ', '.join(f"'{m.junction_id}' of {m.scenario}" for m in manifests.values())

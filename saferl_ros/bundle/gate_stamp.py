@@ -28,7 +28,7 @@ def stamp_gate(folder: Path, verdict: dict[str, Any], evaluation: dict[str, Any]
             raise BundleError(
                 f"bundle '{found}' is not the policy that was judged as "
                 f"'{verdict['controller']}' (SHA-256 {ours[:12]}, judged {str(theirs)[:12]}); "
-                'evaluate this bundle first'
+                'evaluate this bundle first, or name what it was judged as with --controller'
             )
     for found, manifest in manifests.items():
         manifest.model_copy(update={'gate': verdict}).write(found)

@@ -9,7 +9,7 @@ from typing import Any
 
 from saferl_ros.bundle.gate_stamp import stamp_gate
 from saferl_ros.cli.arguments import add_command, add_json, Subparsers
-from saferl_ros.cli.screen import print_json
+from saferl_ros.cli.screen import print_json, write_json
 from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.gate import GateConfig, judge_gate
@@ -23,7 +23,7 @@ def add_parser(commands: Subparsers) -> None:
         'gate',
         main,
         'pass or fail a policy by stated limits, with reasons; exit 1 on fail',
-        'saferl gate evaluation.json --controller cql',
+        'saferl gate run/evaluation.json --bundle run/cql',
     )
     parser.add_argument('evaluation', type=Path, metavar='EVAL.json')
     parser.add_argument('--controller', default='cql', help='which one (default: cql)')
@@ -34,6 +34,13 @@ def add_parser(commands: Subparsers) -> None:
         metavar='DIR',
         help='write the verdict into this bundle; a node lets it command only if it passed',
     )
+    parser.add_argument(
+        '-o',
+        '--output',
+        type=Path,
+        metavar='FILE',
+        help="the verdict as JSON, for 'saferl report' (default: gate.json beside EVAL.json)",
+    )
     add_json(parser)
 
 
@@ -42,6 +49,7 @@ def main(options: argparse.Namespace) -> int:
     config = read_yaml(options.config, GateConfig) if options.config else GateConfig()
     evaluation = read_evaluation(options.evaluation)
     verdict = decide(evaluation, options.controller, config)
+    write_json(verdict, options.output or options.evaluation.with_name('gate.json'))
     if options.bundle:
         stamp_gate(options.bundle, verdict, evaluation)
     if options.json:

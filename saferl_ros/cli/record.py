@@ -109,6 +109,8 @@ def _from_bag(options: argparse.Namespace) -> int:
         )
     for path in filter(None, (options.output, options.csv)):
         check_output(path)
+    if options.output.exists():
+        raise UsageError(f"'{options.output}' exists; remove it or choose another output")
     write_record(record_from_bag(options.from_bag, junction_id=options.junction), options.output)
     return _show(options, [options.output])
 

@@ -115,6 +115,8 @@ def read_record(path: Path) -> Record:
         )
     if not path.is_file():
         raise DatasetError(f"record '{path}' does not exist; make one with 'saferl record'")
+    if not h5py.is_hdf5(path) and path.suffix not in ('.h5', '.hdf5'):
+        raise DatasetError(f"'{path}' is no record (HDF5); name what 'saferl record' wrote")
     try:
         with h5py.File(path, 'r') as file:
             refusal = _refusal(file)

@@ -241,11 +241,15 @@ def read_evaluation(path: Path) -> dict[str, Any]:
         data: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
         version = data['format_version']
     except OSError as error:
-        raise DatasetError(f"evaluation '{path}' cannot be read: {error.strerror}") from error
+        raise DatasetError(
+            f"evaluation '{path}' cannot be read: {error.strerror}; 'saferl evaluate' makes one"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
             f"'{path}' is no evaluation; make one with 'saferl evaluate'"
         ) from error
+    if 'controllers' not in data:
+        raise DatasetError(f"'{path}' is no evaluation; make one with 'saferl evaluate'")
     if version != EVALUATION_VERSION:
         raise DatasetError(
             f"evaluation '{path}' has format version {version}; this release reads version "

@@ -14,15 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from saferl_ros import __version__
 from saferl_ros.control.family import FamilyConfig
-from saferl_ros.dataset.io import cannot_write, load_episode, write_record
+from saferl_ros.dataset.io import cannot_write, load_episode, read_record, write_record
 from saferl_ros.dataset.schema import FORMAT_VERSION, Record
 from saferl_ros.env.junction import Junction
-from saferl_ros.errors import UsageError
+from saferl_ros.errors import DatasetError, UsageError
 from saferl_ros.isolation import run_isolated
 from saferl_ros.record.episode import record_episode, RecordTask
 from saferl_ros.record.revision import git_revision
 from saferl_ros.scenario import DemandVariation, Split, Surge
 from saferl_ros.sumo.home import sumo_version
+
+_VERSIONS = {'package_version', 'git_revision', 'sumo_version'}  # of what recorded
 
 
 class RecordConfig(BaseModel):
@@ -68,20 +70,21 @@ def record(
 
     All junctions of a network are recorded together, each into a record of its own. Finished
     episodes are kept in ``<first path>.parts`` until the files are whole, so that an interrupted
-    recording goes on where it stopped when it is started again.
+    recording goes on where it stopped when it is started again. A finished one of the same
+    settings is left as it is.
 
     :param junctions: of one scenario.
     :param paths: the file of each junction.
     :param progress: called with (episodes done, episodes in all).
-    :raises UsageError: if the path cannot be written, or its parts belong to another recording.
+    :raises UsageError: if the path cannot be written, or it or its parts hold another recording.
     """
-    manifests = [
+    manifests: list[dict[str, Any]] = [
         {
             'format_version': FORMAT_VERSION,
             'package_version': __version__,
             'git_revision': git_revision(),
             'sumo_version': sumo_version(),
-            'scenario': junction.scenario.to_json(),
+            'scenario': json.loads(json.dumps(junction.scenario.to_json())),
             'recorded_junctions': [j.plan.junction_id for j in junctions],
             'plan_fingerprint': junction.plan.fingerprint(),
             'spec_fingerprint': junction.spec.fingerprint(),
@@ -92,8 +95,11 @@ def record(
         for junction in junctions
     ]
     parts = paths[0].with_name(paths[0].name + '.parts')
-    _open_parts(parts, manifests)
     demands = draw_demands(config)
+    if _is_recorded(paths, manifests):
+        progress(len(demands), len(demands))
+        return
+    _open_parts(parts, manifests)
     own = FamilyConfig(plans='net')
     n_own = (
         0 if config.family.plans == 'net' else round(len(demands) * config.own_plan_share + 0.4)
@@ -131,6 +137,27 @@ def record(
         if not any(parts.glob('*.npz')):  # nothing to go on from
             shutil.rmtree(parts, ignore_errors=True)
     shutil.rmtree(parts)
+
+
+def _is_recorded(paths: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> bool:
+    """Return whether these very records are there; refuse to replace others."""
+    for path, manifest in zip(paths, manifests, strict=True):
+        if not path.exists():
+            continue
+        try:
+            known = read_record(path).manifest
+        except DatasetError as error:
+            raise UsageError(
+                f"'{path}' exists and is no whole record ({error}); remove it or choose another "
+                'output'
+            ) from error
+        if any(known.get(key) != manifest[key] for key in manifest.keys() - _VERSIONS):
+            scenario = known.get('scenario', {}).get('name', 'an unknown scenario')
+            raise UsageError(
+                f"'{path}' holds a recording with other settings ({known.get('episodes', '?')} "
+                f'episodes of {scenario}); remove it or choose another output'
+            )
+    return all(path.exists() for path in paths)
 
 
 def _open_parts(parts: Path, manifest: list[dict[str, Any]]) -> None:

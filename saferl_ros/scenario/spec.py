@@ -91,6 +91,11 @@ def load_scenario(
             begin_s=0.0,
             end_s=DEFAULT_HORIZON_S,
         )
+    elif '.' in name or '/' in name:
+        raise ScenarioError(
+            f"'{name}' is neither a built-in scenario nor a .sumocfg or .net.xml; 'saferl "
+            "scenarios' lists the built-in ones"
+        )
     else:
         near = get_close_matches(name, CATALOGUE, n=3, cutoff=0.4)
         hint = f'did you mean {" or ".join(near)}? ' if near else ''

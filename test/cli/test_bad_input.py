@@ -85,6 +85,21 @@ def test_a_network_that_is_no_network_is_refused(tmp_path):
     assert_refused(done, 'broken.net.xml', 'not valid XML')
 
 
+def test_a_finished_record_is_not_replaced(small_record, tmp_path):
+    path = shutil.copy(small_record, tmp_path / 'data.h5')
+
+    done = saferl('record', 'cologne1', '-o', path, '--episodes', 1, '--horizon', 60)
+    assert_refused(done, 'data.h5', 'other settings', 'episodes of', 'another output')
+    path.write_bytes(b'not HDF5')
+    done = saferl('record', 'cologne1', '-o', path, '--episodes', 1, '--horizon', 60)
+    assert_refused(done, 'data.h5', 'no whole record', 'another output')
+
+
+def test_a_run_folder_is_no_policy(small_bundles, tmp_path):
+    done = saferl('evaluate', 'cologne1', '--bundle', small_bundles, '-o', tmp_path / 'e.json')
+    assert_refused(done, 'several policies', 'cql', 'bc')
+
+
 @pytest.mark.parametrize('kept', [0.99, 0.5, 0.01, 0.0])
 def test_a_truncated_record_is_refused(small_record, tmp_path, kept):
     data = small_record.read_bytes()

@@ -83,6 +83,7 @@ def test_evaluate_and_gate_judge_a_bundle(small_bundles, tmp_path):
         if name != 'net_plan':
             assert sum(found['monitor_faults']['per_seed']) == 0, name
     gate = saferl('gate', out, '--json')
+    assert out.with_name('gate.json').read_text() == gate.stdout
     verdict = json.loads(gate.stdout)
     assert gate.returncode == (0 if verdict['passed'] else 1)
     assert {check['name'] for check in verdict['checks']} >= {'longest wait', 'collisions'}

@@ -70,6 +70,9 @@ def test_an_interrupted_recording_resumes_to_the_same_data(tmp_path, how):
     assert 0 < len(kept) < 8
     assert saferl(*ARGUMENTS, '-o', output).returncode == 0
     assert saferl(*ARGUMENTS, '-o', tmp_path / 'y.h5').returncode == 0
+    written_ns = output.stat().st_mtime_ns
+    assert saferl(*ARGUMENTS, '-o', output).returncode == 0
+    assert output.stat().st_mtime_ns == written_ns  # a finished record is left as it is
     ours, theirs = read_record(output), read_record(tmp_path / 'y.h5')
     assert len(ours.episodes) == len(theirs.episodes)
     for a, b in zip(ours.episodes, theirs.episodes, strict=True):
