@@ -43,7 +43,11 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument('--seed', type=not_negative, help='moves all test demands (default: 0)')
     parser.add_argument(
-        '--config', type=Path, metavar='YAML', help="as 'evaluate' of a run; options go before it"
+        '--config',
+        type=Path,
+        metavar='YAML',
+        help="the 'evaluate' part of a run's configuration; other options win over it; for a "
+        'quick look: {tune: {scales: [1.0], finalists: 1}}',
     )
     parser.add_argument('-o', '--output', type=Path, required=True, metavar='EVAL.json')
     add_jobs(parser)

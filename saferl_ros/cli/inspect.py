@@ -92,9 +92,11 @@ def print_price(report: dict[str, Any]) -> None:
     """Print what the data cost, if that is known."""
     price = report['price']
     if price:
+        interval = f' [{price["ci_low"]:.3f} to {price["ci_high"]:.3f}]'
+        n_pairs = round(price['n_pairs'])
         print(
-            f'price of the data: {price["mean"]:.3f} [{price["ci_low"]:.3f} to '
-            f"{price['ci_high']:.3f}] of the own plan's delay, {price['n_pairs']:.0f} hours each"
+            f'price of the data: {price["mean"]:.3f}{interval if n_pairs > 1 else ""} of the own '
+            f"plan's delay, on {n_pairs} pair{'s' if n_pairs > 1 else ''} of episodes"
         )
 
 
@@ -103,7 +105,8 @@ def print_quality(report: dict[str, Any]) -> None:
     print(
         f'{report["hours"]:.1f} h of junction {report["junction_id"]} ({report["scenario"]}), '
         f'plans: {report["family"]["plans"]}, demand scale {report["demand_scale"]["min"]:.2f} to '
-        f'{report["demand_scale"]["max"]:.2f}, {report["n_surges"]} hours with a surge'
+        f'{report["demand_scale"]["max"]:.2f}, a surge in {report["n_surges"]} of '
+        f'{report["n_episodes"]} episodes'
     )
     print(
         f'{report["n_decisions"]} decisions, {report["n_changes"]} changes of stage, effective '

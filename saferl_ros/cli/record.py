@@ -127,5 +127,6 @@ def _show(options: argparse.Namespace, paths: list[Path]) -> int:
         print_json(reports[0] if len(reports) == 1 else reports)
     else:
         print_qualities(reports)
-        print(f'written: {options.output}')
+        many = f'/ ({len(paths)} records)' if len(paths) > 1 else ''
+        print(f'written: {options.output}{many}')
     return 0

@@ -19,7 +19,7 @@ _errors = Console(stderr=True)
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr; yields a function to call with (done, total)."""
+    """Show a bar on stderr from the first call on; yields what to call with (done, total)."""
     with Progress(
         TextColumn(f'{label:<22}'),
         BarColumn(),
@@ -28,8 +28,8 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         console=_errors,
         refresh_per_second=4,
     ) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(label, total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
 def print_json(data: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 import sys
+from typing import Any
 
 from saferl_ros.cli.arguments import (
     add_command,
@@ -19,8 +20,8 @@ from saferl_ros.cli.yaml_file import build_model, read_yaml
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import find_records
 from saferl_ros.dataset.io import cannot_write, read_record
-from saferl_ros.errors import ConfigError
-from saferl_ros.train.config import TrainConfig
+from saferl_ros.errors import ConfigError, UsageError
+from saferl_ros.train.config import ALGORITHMS, TrainConfig
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -53,14 +54,16 @@ def main(options: argparse.Namespace) -> int:
     from saferl_ros.train.library import check_device, load_d3rlpy
 
     require('train', 'torch', 'd3rlpy', 'onnx', 'tensorboard')
+    if options.algo:
+        _algorithms(options.algo)  # before anything slow
     paths = find_records(options.record)
     warnings = [w for path in paths for w in quality(read_record(path))['warnings']]
     load_d3rlpy()
     check_device(options.device)
     config = read_yaml(options.config, TrainConfig) if options.config else TrainConfig()
-    changes = {}
+    changes: dict[str, tuple[Any, ...]] = {}
     if options.algo:
-        changes['algorithms'] = tuple(options.algo.split(','))
+        changes['algorithms'] = _algorithms(options.algo)
     if options.seeds:
         try:
             changes['seeds'] = tuple(int(seed) for seed in options.seeds.split(','))
@@ -93,3 +96,11 @@ def main(options: argparse.Namespace) -> int:
         for name, folder in bundles.items():
             print(f'bundle {name}: {folder}')
     return 0
+
+
+def _algorithms(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(','))
+    for name in names:
+        if name not in ALGORITHMS:
+            raise UsageError(f"--algo '{name}' is unknown; choose from {', '.join(ALGORITHMS)}")
+    return names

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import math
 
 from saferl_ros.signals import ConflictMonitor, Fault, Link, program_card_of, SignalPlan
-from saferl_ros.signals.clearance import MIN_WALK_S
+from saferl_ros.signals.clearance import MIN_WALK_S, WALKING_MPS
 from saferl_ros.signals.plan import GREEN_LAMPS
 from saferl_ros.sumo.derive import derive_plan, green_phases, signal_ids
 from saferl_ros.sumo.logic_text import find_logics, read_bytes
@@ -188,7 +188,8 @@ def _finding(fault: Fault, plan: SignalPlan, program: Program, limits: PlanLimit
 
 def _source(rule: str, link: Link, limits: PlanLimits) -> str:
     stated = {'short_yellow': limits.yellow_s, 'short_all_red': limits.all_red_s}.get(rule, {})
-    if link.index in stated:
+    is_slow = rule == 'short_walk_clearance' and limits.walking_mps != WALKING_MPS
+    if link.index in stated or is_slow:
         return STATED
     is_slower = {'short_yellow': link.direction in LEFTS, 'short_all_red': link.is_turn}
     return SOURCES[rule] + f'; {TURNS}' * is_slower.get(rule, False)
