@@ -96,4 +96,9 @@ def sim(options: argparse.Namespace) -> int:
         allow_ungated=options.allow_ungated,
         more=more,
     )
+    if options.record and Path(options.record).is_dir() and any(Path(options.record).iterdir()):
+        print(
+            f"saferl sim: '{options.record}' holds recordings already; this one is added to them",
+            file=sys.stderr,
+        )
     return run_nodes(nodes, lambda line: print(f'saferl sim: {line}', file=sys.stderr))
