@@ -49,7 +49,7 @@ class FqeConfig(BaseModel):
 
     steps: int = Field(default=1_000, ge=0)  # zero leaves it out
     gamma: float = Field(default=0.95, gt=0, lt=1)  # looks 100 s ahead; farther, values feed on
-    # themselves where the record has thinned out, and rank policies worse ('make ranking')
+    # themselves where the record has thinned out
     times: int = Field(default=2, ge=1)  # how often during a training, the last at its end
 
 
