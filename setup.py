@@ -50,6 +50,7 @@ ROS = [  # where ROS 2 is installed, its own packages serve; these are for machi
 MINARI = ['minari>=0.5']
 DEV = [
     'pytest>=8',
+    'pytest-xdist>=3.6',
     'hypothesis>=6.100',
     'selenium>=4',
     'matplotlib>=3.8',

@@ -119,7 +119,7 @@ def test_a_detector_that_changes_is_trusted_again():
 @pytest.mark.parametrize(
     'observation',
     [
-        *(None, 'abc', b'abc', 3, 1.5, {}, {0: 1.0, 1: 1.0, 2: 1.0}, object(), Hostile()),
+        *(None, 'abc', b'abc', 3, 1.5, {}, {0: 1.0, 1: 1.0, 2: 1.0}, object, Hostile()),
         *([], [1.0, 2.0], [1.0] * 4, [[1.0], [2.0], [3.0]], np.ones((1, 3)), np.float32(3)),
         *([1.0, math.nan, 1.0], [1.0, 1.0, math.inf], [1.0, -math.inf, 1.0]),
         *(['1', '2', '3'], [1.0, None, 1.0], [1.0, 1j, 1.0], [1, 10**400, 1]),
