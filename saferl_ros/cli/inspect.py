@@ -12,6 +12,9 @@ from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import find_records
 from saferl_ros.dataset.io import export_csv, read_record
 from saferl_ros.errors import UsageError
+from saferl_ros.report.approaches import approach_labels, movements_in_words
+from saferl_ros.report.missing import Missing
+from saferl_ros.signals import SignalPlan
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -58,14 +61,14 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print_json(reports[0] if len(reports) == 1 else reports)
     else:
-        print_qualities(reports)
+        print_qualities(reports, [found.plan for found in records])
     return 0
 
 
-def print_qualities(reports: list[dict[str, Any]]) -> None:
+def print_qualities(reports: list[dict[str, Any]], plans: list[SignalPlan]) -> None:
     """Print the quality reports of one junction or of a network for people."""
     if len(reports) == 1:
-        print_quality(reports[0])
+        print_quality(reports[0], plans[0])
         return
     print_price(reports[0])
     print_table(
@@ -100,7 +103,16 @@ def print_price(report: dict[str, Any]) -> None:
         )
 
 
-def print_quality(report: dict[str, Any]) -> None:
+def print_stages(plan: SignalPlan) -> None:
+    """Print which movements each stage serves: tables name stages by their numbers."""
+    labels = approach_labels(plan, Missing(reason='the record holds no network'))
+    for n in range(plan.n_stages):
+        served = movements_in_words(plan, labels, n, 'G')
+        gives_way = movements_in_words(plan, labels, n, 'g')
+        print(f'stage {n}: {served}{f"; giving way: {gives_way}" if gives_way else ""}')
+
+
+def print_quality(report: dict[str, Any], plan: SignalPlan) -> None:
     """Print a quality report for people."""
     print(
         f'{report["hours"]:.1f} h of junction {report["junction_id"]} ({report["scenario"]}), '
@@ -113,6 +125,7 @@ def print_quality(report: dict[str, Any]) -> None:
         f'size {report["effective_size"]:.0f}'
     )
     print_price(report)
+    print_stages(plan)
     n_stages = len(report['follows'])
     print_table(
         'which stage followed which',

@@ -117,16 +117,17 @@ def _from_bag(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace, paths: list[Path]) -> int:
     """Say what the written records are worth."""
-    reports = []
+    reports, plans = [], []
     for path in paths:
         written = read_record(path)
         if options.csv:
             export_csv(written, options.csv)
         reports.append(quality(written))
+        plans.append(written.plan)
     if options.json:
         print_json(reports[0] if len(reports) == 1 else reports)
     else:
-        print_qualities(reports)
+        print_qualities(reports, plans)
         many = f'/ ({len(paths)} records)' if len(paths) > 1 else ''
         print(f'written: {options.output}{many}')
     return 0

@@ -67,7 +67,7 @@ def main(options: argparse.Namespace) -> int:
     reports = [quality(read_record(file)) for file in files]
     write_json(reports[0] if len(reports) == 1 else reports, folder / 'quality.json')
     if not options.json:
-        print_qualities(reports)
+        print_qualities(reports, [junction.plan for junction in junctions])
 
     with timed(folder, 'train'), progress_bar('training') as progress:
         bundles = train_all(

@@ -115,8 +115,7 @@ def _estimate(path: Path, bundle: Any, junction_id: str) -> Any:
     if bundle is None:
         return Missing(
             reason=f'No estimate for {junction_id}: the policy itself is needed; give the folder '
-            'of its bundle with --bundle, and install the extra [train]: pip install '
-            "'saferl_ros[train]'."
+            'of its bundle with --bundle.'
         )
     try:
         require('train', 'd3rlpy', 'torch')

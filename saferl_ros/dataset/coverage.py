@@ -145,6 +145,15 @@ def _thin(decisions: Counter[tuple[int, int, int]], n_stages: int) -> list[dict[
     ]
 
 
+def _always_as_long(coverage: list[dict[str, Any]]) -> list[int]:
+    """Return the stages whose green ended at one length alone, to the bin."""
+    ends: dict[int, set[float]] = {}
+    for row in coverage:
+        if row['action'] != row['stage']:
+            ends.setdefault(row['stage'], set()).add(row['elapsed_s'])
+    return sorted(stage for stage, lengths in ends.items() if len(lengths) == 1)
+
+
 def warnings(report: dict[str, Any], *, max_price: float = 1.05) -> list[str]:
     """Return, in words, what the data cannot support or cost too much."""
     found = []
@@ -166,6 +175,13 @@ def warnings(report: dict[str, Any], *, max_price: float = 1.05) -> list[str]:
         found.append(
             f'changes never made: {pairs}; a policy that makes them extrapolates, which '
             'conservatism restrains but does not forbid'
+        )
+    same = _always_as_long(report['coverage'])
+    if same and report['family']['plans'] != 'net':
+        found.append(
+            f'stage{"s" if len(same) > 1 else ""} {", ".join(map(str, same))}: the green was '
+            'always as long, so nothing is learned of longer or shorter ones; see main_shift_s '
+            'and minor_shift_s of the family'
         )
     if report['n_changes'] and report['effective_size'] < 0.05 * report['n_decisions']:
         found.append('few decisions carry most of the weight: the behaviour is nearly fixed')

@@ -77,8 +77,8 @@ def check_mode(mode: str, bundles: list[Bundle], *, allow_ungated: bool) -> None
         if not has_passed(bundle) and not allow_ungated:
             raise BundleError(
                 f"bundle '{bundle.folder}' carries no passed gate, so it may not command; run "
-                "'saferl gate' on its evaluation, use mode shadow, or set allow_ungated:=true for "
-                'a simulation'
+                "'saferl gate' on its evaluation, use mode shadow, or for a simulation set the "
+                "parameter allow_ungated ('saferl sim --allow-ungated')"
             )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from known import record
 import pytest
 
-from saferl_ros.dataset.coverage import quality
+from saferl_ros.dataset.coverage import quality, warnings
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.gate import GateConfig, judge_gate
@@ -137,3 +137,14 @@ def test_changes_are_counted_by_stage():
     assert report['follows'][0][0] == 0
     by_queue = report['follows_by_queue'].values()
     assert sum(sum(map(sum, table)) for table in by_queue) == report['n_changes']
+
+
+def test_a_green_that_never_varied_is_named():
+    data, _ = record(8, 20)
+    report = quality(data)
+    rows = [row for row in report['coverage'] if row['stage'] != 1 or row['action'] == 1]
+    last = {'stage': 1, 'elapsed_s': 5.0, 'action': 0, 'count': 40}
+    report['coverage'] = [*rows, last]
+    assert any('stage 1: the green was always' in w for w in warnings(report))
+    report['coverage'] = [*rows, last, {**last, 'elapsed_s': 10.0}]
+    assert not any('stage 1' in w for w in warnings(report))
