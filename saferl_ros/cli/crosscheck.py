@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+import os
 from pathlib import Path
 
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.cli.arguments import add_command, add_json, add_scenario, junctions_of, Subparsers
 from saferl_ros.cli.screen import print_json, print_table
+from saferl_ros.env.junction import Junction
 from saferl_ros.evaluate.crosscheck import cross_check
+from saferl_ros.isolation import run_isolated
+from saferl_ros.sumo.outputs import TripSummary
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -36,10 +40,9 @@ def main(options: argparse.Namespace) -> int:
         plan_fingerprint=junction.plan.fingerprint(),
         spec_fingerprint=junction.spec.fingerprint(),
     )
-    found = {
-        'net_plan': cross_check(junction, None),
-        options.bundle.name: cross_check(junction, bundle),
-    }
+    tasks = [(junction, None), (junction, options.bundle)]
+    trips_of = dict(run_isolated(_run_quietly, tasks, jobs=len(tasks)))
+    found = {'net_plan': trips_of[0], options.bundle.name: trips_of[1]}
     if options.json:
         print_json({name: asdict(trips) for name, trips in found.items()})
     else:
@@ -63,3 +66,10 @@ def main(options: argparse.Namespace) -> int:
             "fixed intervals; hold it beside the nominal demand of 'saferl evaluate'"
         )
     return 0
+
+
+def _run_quietly(task: tuple[Junction, Path | None]) -> TripSummary:
+    """Run in a process of its own, without what TraCI and SUMO say on the standard output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    junction, folder = task
+    return cross_check(junction, None if folder is None else load_bundle(folder))

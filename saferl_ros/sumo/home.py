@@ -18,6 +18,8 @@ def sumo_home() -> Path:
     """
     Return SUMO's home and set ``SUMO_HOME``, which SUMO's own tools insist on.
 
+    ``PROJ_DATA`` is set too if it is not: without it SUMO complains of a missing ``proj.db``.
+
     :raises MissingExtraError: if SUMO is not installed.
     """
     found = find_spec('sumo')
@@ -28,6 +30,7 @@ def sumo_home() -> Path:
     else:
         raise MissingExtraError('sumo', 'sim')
     os.environ['SUMO_HOME'] = str(home)
+    os.environ.setdefault('PROJ_DATA', str(home / 'data' / 'proj'))
     return home
 
 
