@@ -28,8 +28,7 @@ from saferl_ros.dataset.coverage import price
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.dataset.io import read_record
 from saferl_ros.env.junction import derive_junctions, Junction
-from saferl_ros.evaluate.contest import Contestant, Match, play
-from saferl_ros.isolation import run_isolated
+from saferl_ros.evaluate.contest import Contestant, play_all
 from saferl_ros.record.recorder import record, RecordConfig
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.train.config import TrainConfig
@@ -89,34 +88,19 @@ def run_row(
         Contestant(name=found, bundles={junction.plan.junction_id: bundle})
         for found, bundle in bundles.items()
     ]
-    delays = played(junction, [*contestants, Contestant(name='net_plan')], demands, jobs)
-    own = delays.pop('net_plan')
-    mean = np.mean(list(delays.values()), axis=0)
+    *rows, own = play_all(
+        [junction], [*contestants, Contestant(name='net_plan')], demands, jobs=jobs
+    )
+    mean = np.mean(rows, axis=0)
     cost = price(read_record(data))
     return {
         'record': recording.model_dump(mode='json'),
         'train': training.model_dump(mode='json'),
         'price': cost,
-        'by_seed': {name: float(np.mean(values)) for name, values in delays.items()},
+        'by_seed': {name: float(np.mean(row)) for name, row in zip(bundles, rows, strict=True)},
         'delay_s': asdict(mean_interval(mean.tolist())),
         'over_net_plan': asdict(ratio_interval(mean.tolist(), own)),
         'minutes': (time.monotonic() - started) / 60,
-    }
-
-
-def played(
-    junction: Junction, contestants: list[Contestant], demands: list[DemandVariation], jobs: int
-) -> dict[str, list[float]]:
-    """Return the delays of each contestant, one a demand."""
-    matches = [
-        Match(junctions=(junction,), contestant=contestant, demand=demand)
-        for contestant in contestants
-        for demand in demands
-    ]
-    found = {n: r.trips.delay_s for n, r in run_isolated(play, matches, jobs=jobs)}
-    return {
-        contestant.name: [found[n * len(demands) + k] for k in range(len(demands))]
-        for n, contestant in enumerate(contestants)
     }
 
 

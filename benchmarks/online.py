@@ -27,7 +27,7 @@ from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import read_record
 from saferl_ros.dataset.schema import Record
 from saferl_ros.env.network import NetworkEnv
-from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.evaluate.contest import Contestant, play_all
 from saferl_ros.evaluate.judge import test_demands
 from saferl_ros.isolation import run_isolated
 from saferl_ros.record.recorder import draw_demands, RecordConfig
@@ -190,29 +190,19 @@ def main() -> None:
         for n, _ in enumerate(run_isolated(learn_online, left, jobs=options.jobs)):
             progress(n + 1, len(left))
     demands = test_demands(config.evaluate)
-    matches = [
-        Match(
-            junctions=tuple(junctions),
-            contestant=Contestant(name='online', bundles=bundles_of(task.folder, ids)),
-            demand=demand,
-        )
-        for task in tasks
-        for demand in demands
+    contestants = [
+        Contestant(name='online', bundles=bundles_of(task.folder, ids)) for task in tasks
     ]
-    found = {}
     with progress_bar('judging') as progress:
-        for index, result in run_isolated(play, matches, jobs=options.jobs):
-            found[index] = result.trips.delay_s
-            progress(len(found), len(matches))
-    scores = np.array([found[n] for n in range(len(matches))]).reshape(len(tasks), len(demands))
+        scores = play_all(junctions, contestants, demands, jobs=options.jobs, progress=progress)
     for task, row in zip(tasks, scores, strict=True):
-        print(f'online Double DQN, seed {task.seed}: {row.mean():.1f} s/veh')
+        print(f'online Double DQN, seed {task.seed}: {np.mean(row):.1f} s/veh')
     kept = {
         'episodes': EPISODES,
         'exploration': EXPLORATION,
         'seeds': options.seeds,
         'demands': [demand.to_json() for demand in demands],
-        'delay_s': scores.tolist(),
+        'delay_s': scores,
     }
     path = DOCS / f'{options.run_dir.name}.online.json'
     path.write_text(json.dumps(kept, sort_keys=True) + '\n', encoding='utf-8')

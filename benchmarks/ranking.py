@@ -21,8 +21,7 @@ from saferl_ros.bundle.produce import train_all
 from saferl_ros.cli.screen import print_table, progress_bar
 from saferl_ros.dataset.files import record_paths
 from saferl_ros.env.junction import derive_junctions
-from saferl_ros.evaluate.contest import Contestant, Match, play
-from saferl_ros.isolation import run_isolated
+from saferl_ros.evaluate.contest import Contestant, play_all
 from saferl_ros.record.recorder import record, RecordConfig
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.train.config import TrainConfig
@@ -72,28 +71,15 @@ def main() -> None:
         DemandVariation(split=Split.TUNE, seed=300 + n, scale=scale)
         for n, scale in enumerate(SCALES)
     ]
-    matches = [
-        Match(
-            junctions=(junction,),
-            contestant=Contestant(
-                name=name,
-                bundles={junction_id: bundle},
-                is_guarded=False,  # FQE knows no fallback
-            ),
-            demand=demand,
-        )
+    contestants = [
+        Contestant(
+            name=name, bundles={junction_id: bundle}, is_guarded=False
+        )  # FQE knows no guard
         for name, bundle in policies.items()
-        for demand in demands
     ]
-    found = {}
     with progress_bar('simulating') as progress:
-        for index, result in run_isolated(play, matches, jobs=options.jobs):
-            found[index] = result.trips.delay_s
-            progress(len(found), len(matches))
-    delays = {
-        name: float(np.mean([found[n * len(demands) + k] for k in range(len(demands))]))
-        for n, name in enumerate(policies)
-    }
+        rows = play_all([junction], contestants, demands, jobs=options.jobs, progress=progress)
+    delays = {name: float(np.mean(row)) for name, row in zip(policies, rows, strict=True)}
     report(options.scenario, values, delays, folder / 'ranking.json')
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from saferl_ros.control.shielded import Shielded
 from saferl_ros.env.disturbance import Disturbance
 from saferl_ros.env.junction import Junction
 from saferl_ros.env.network_simulation import NetworkSimulation
+from saferl_ros.isolation import run_isolated
 from saferl_ros.scenario import DemandVariation
 from saferl_ros.shield import Shield
 from saferl_ros.shield.guard import Guard
@@ -137,3 +139,28 @@ def play(match: Match) -> EpisodeResult:
         return result
     finally:
         simulation.close()
+
+
+def play_all(
+    junctions: Sequence[Junction],
+    contestants: Sequence[Contestant],
+    demands: Sequence[DemandVariation],
+    *,
+    jobs: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[list[float]]:
+    """
+    Return the delay of each contestant (rows) on each demand [s/veh], each in a fresh process.
+
+    :param progress: called with (episodes done, episodes in all).
+    """
+    matches = [
+        Match(junctions=tuple(junctions), contestant=contestant, demand=demand)
+        for contestant in contestants
+        for demand in demands
+    ]
+    rows = [[0.0] * len(demands) for _ in contestants]
+    for n, (index, result) in enumerate(run_isolated(play, matches, jobs=jobs)):
+        rows[index // len(demands)][index % len(demands)] = result.trips.delay_s
+        progress(n + 1, len(matches))
+    return rows

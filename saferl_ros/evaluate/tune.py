@@ -16,8 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from saferl_ros.control.family import MAIN_GREEN_S
 from saferl_ros.control.max_pressure import MaxPressureConfig
 from saferl_ros.env.junction import Junction
-from saferl_ros.evaluate.contest import Contestant, Match, play
-from saferl_ros.isolation import run_isolated
+from saferl_ros.evaluate.contest import Contestant, play_all
 from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import ActuatedConfig
@@ -116,35 +115,28 @@ def tune_baselines(
     total = sum(map(len, fields)) + sum(finalists) * (len(demands) - 1)
     done = 0
 
-    def delays(matches: list[Match]) -> list[float]:
+    def delays(candidates: list[Contestant], demands: list[DemandVariation]) -> list[list[float]]:
         nonlocal done
-        found = [0.0] * len(matches)
-        for index, result in run_isolated(play, matches, jobs=jobs):
-            found[index] = result.trips.delay_s
-            done += 1
+        before = done
+
+        def more(n: int, _: int) -> None:
+            nonlocal done
+            done = before + n
             progress(done, total)
-        return found
+
+        return play_all(junctions, candidates, demands, jobs=jobs, progress=more)
 
     everyone = [candidate for field in fields for candidate in field]
-    first = delays(
-        [Match(junctions=tuple(junctions), contestant=c, demand=demands[0]) for c in everyone]
-    )
+    first = [row[0] for row in delays(everyone, demands[:1])]
     winners, notes, start = [], {}, 0
     for field, n_best in zip(fields, finalists, strict=True):
         own = first[start : start + len(field)]
         start += len(field)
         best = sorted(range(len(field)), key=lambda n: own[n])[:n_best]
-        rest = delays(
-            [
-                Match(junctions=tuple(junctions), contestant=field[n], demand=demand)
-                for n in best
-                for demand in demands[1:]
-            ]
-        )
-        means = []
-        for rank, n in enumerate(best):
-            others = rest[rank * (len(demands) - 1) : (rank + 1) * (len(demands) - 1)]
-            means.append((own[n] + sum(others)) / len(demands))
+        rest = delays([field[n] for n in best], demands[1:]) if len(demands) > 1 else [[]] * n_best
+        means = [
+            (own[n] + sum(others)) / len(demands) for n, others in zip(best, rest, strict=True)
+        ]
         winner = field[best[means.index(min(means))]]
         winners.append(winner)
         notes[winner.name] = {
