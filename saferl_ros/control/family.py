@@ -19,16 +19,14 @@ probability follows from stated ranges. They are the behaviour that policies lea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from saferl_ros.control.controller import Decision, Moment
-from saferl_ros.shield.fallback import FixedTimeProgram
-from saferl_ros.signals import ProgramInterval, SignalPlan
+from saferl_ros.signals import SignalPlan
 from saferl_ros.signals.plan import GREEN_LAMPS
 
 PLAN_FAMILIES = ('net', 'library', 'splits', 'leadlag', 'order')
@@ -50,8 +48,6 @@ class FamilyConfig(BaseModel):
     main_shift_s: Shifts = _MAIN_SHIFTS  # for greens of 15 s and more
     minor_shift_s: Shifts = _MINOR_SHIFTS  # for shorter greens
     grid_s: float = Field(default=5.0, gt=0)  # greens are minimum green plus multiples of this
-    yield_point: bool = False  # keep in step with the neighbours: the longest green ends when the
-    # program's does, give or take its shift, and makes up for what the others took
 
     @field_validator('plans')
     @classmethod
@@ -66,15 +62,6 @@ class FamilyConfig(BaseModel):
         if abs(sum(value.values()) - 1) > 1e-6 or min(value.values()) < 0:
             raise ValueError(f'probabilities must be positive and add up to 1, not {value}')
         return value
-
-    @model_validator(mode='after')
-    def _keeps_the_cycle(self) -> FamilyConfig:
-        if self.yield_point and (self.green_scale != 1 or self.plans == 'net'):
-            raise ValueError(
-                f'yield_point keeps the cycle of the program, so green_scale must be 1, not '
-                f"{self.green_scale:g}, and the plans must vary, not '{self.plans}'"
-            )
-        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,29 +90,18 @@ def make_slots(plan: SignalPlan, config: FamilyConfig) -> list[list[Slot]]:
         else:
             shifts = config.main_shift_s if part.green_s >= MAIN_GREEN_S else config.minor_shift_s
             base = _on_grid(part.green_s * config.green_scale, stage.min_green_s, config.grid_s)
-            greens = _merged(
-                (
-                    min(
-                        _on_grid(base + shift, stage.min_green_s, config.grid_s), stage.max_green_s
-                    ),
-                    probability,
-                )
-                for shift, probability in shifts.items()
-            )
+            found: dict[float, float] = {}
+            for shift, probability in shifts.items():
+                shifted = _on_grid(base + shift, stage.min_green_s, config.grid_s)
+                green_s = min(shifted, stage.max_green_s)
+                found[green_s] = found.get(green_s, 0.0) + probability
+            greens = tuple(sorted(found.items()))
         slots.append(Slot(stage=part.stage_index, greens=greens))
     if config.plans == 'order':
         return [slots]
     if config.plans != 'leadlag' or len(slots) < 3:
         return [[slot] for slot in slots]
     return _pairs(plan, slots)
-
-
-def _merged(greens: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Return (green [s], probability) in order, equal greens together."""
-    found: dict[float, float] = {}
-    for green_s, probability in greens:
-        found[green_s] = found.get(green_s, 0.0) + probability
-    return tuple(sorted(found.items()))
 
 
 def _on_grid(green_s: float, min_green_s: float, grid_s: float) -> float:
@@ -169,12 +145,6 @@ class FixedTimeFamily:
         self._cycle = self._draw_cycle(None)
         self._position = 0
         self._grid_s = config.grid_s
-        self._stages = plan.stages
-        self._program = FixedTimeProgram(plan)
-        self._yielding = (  # the part of the program that ends by the clock
-            max(plan.program, key=lambda part: part.green_s) if config.yield_point else None
-        )
-        self._is_timed = False  # whether the running green knows its yield point
 
     @property
     def first_stage(self) -> int:
@@ -213,41 +183,14 @@ class FixedTimeFamily:
             self._resume(signal.stage)
             slot, green_s = self._cycle[self._position]
         elapsed_s = signal.green_elapsed_s
-        if (
-            self._yielding is not None
-            and slot.stage == self._yielding.stage_index
-            and not self._is_timed
-        ):
-            slot, green_s = self._cycle[self._position] = self._timed(moment, self._yielding)
-            self._is_timed = True
         ending = self._ending_probability(slot, elapsed_s)
         if elapsed_s < green_s - 1e-6:
-            ahead = (end_s - elapsed_s for end_s, _ in slot.greens if end_s > elapsed_s + 1e-6)
-            hold_s = min(self._grid_s, *ahead)
+            hold_s = min(self._grid_s, green_s - elapsed_s)
             return Decision(stage=slot.stage, hold_s=hold_s, probability=1 - ending)
         choice = self._advance(slot.stage)
         return Decision(
             stage=self._cycle[self._position][0].stage, probability=max(ending, 1e-6) * choice
         )
-
-    def _timed(self, moment: Moment, part: ProgramInterval) -> tuple[Slot, float]:
-        """Return the greens that end when the program's would, give or take the shifts."""
-        stage, elapsed_s = self._stages[part.stage_index], moment.signal.green_elapsed_s
-        start_s = moment.now_s - elapsed_s
-        own_s = self._program.end_of(part.stage_index, start_s + part.green_s) - start_s
-        shifts = (
-            self._config.main_shift_s
-            if part.green_s >= MAIN_GREEN_S
-            else self._config.minor_shift_s
-        )
-        slot = Slot(
-            stage=part.stage_index,
-            greens=_merged(
-                (min(max(own_s + shift, elapsed_s), stage.max_green_s), probability)
-                for shift, probability in shifts.items()
-            ),
-        )
-        return slot, self._draw_green(slot)
 
     def _ending_probability(self, slot: Slot, elapsed_s: float) -> float:
         """Probability that a green ends now, given that it has lasted until now."""
@@ -259,7 +202,6 @@ class FixedTimeFamily:
 
     def _advance(self, last_stage: int) -> float:
         """Go to the next slot; return the probability of this choice among the possible ones."""
-        self._is_timed = False
         self._position += 1
         if self._position < len(self._cycle):
             return self._choice_probability(self._position, None)
@@ -290,7 +232,6 @@ class FixedTimeFamily:
 
     def _resume(self, stage: int) -> None:
         """Find the running stage in the cycle, after a bound or an initial stage moved it."""
-        self._is_timed = False
         for n, (slot, _) in enumerate(self._cycle):
             if slot.stage == stage:
                 self._position = n

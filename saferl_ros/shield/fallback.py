@@ -53,11 +53,3 @@ class FixedTimeProgram:
             if position_s < end_s - 1e-9:
                 return stage
         return self.first_stage
-
-    def end_of(self, stage: int, near_s: float) -> float:
-        """Return when the program ends a green of ``stage``, at the time nearest to ``near_s``."""
-        ends = [self._offset_s + end_s for end_s, shown in self._ends if shown == stage]
-        return min(
-            (end_s + round((near_s - end_s) / self.cycle_s) * self.cycle_s for end_s in ends),
-            key=lambda end_s: abs(end_s - near_s),
-        )

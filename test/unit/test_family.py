@@ -13,7 +13,6 @@ from saferl_ros.control.controller import Moment
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily, make_slots, PLAN_FAMILIES
 from saferl_ros.observation import SignalView
 from saferl_ros.scenario import load_scenario
-from saferl_ros.shield.fallback import FixedTimeProgram
 from saferl_ros.signals import SignalPlan, StageSequencer
 from saferl_ros.sumo.derive import derive_plan, signal_ids
 from saferl_ros.sumo.network import read_network
@@ -30,11 +29,9 @@ def decisions(plan: SignalPlan, config: FamilyConfig, seed: int = 0):
     family = FixedTimeFamily(plan, config, np.random.default_rng(seed))
     sequencer = StageSequencer(plan, initial_stage=plan.program[0].stage_index)
     quiet = [False] * plan.n_links
-    now_s = 0.0
     while True:
         while not sequencer.is_decision_due:
             sequencer.step(quiet)
-            now_s += 1
         elapsed_s = sequencer.green_elapsed_s
         signal = SignalView(
             stage=sequencer.stage,
@@ -44,14 +41,13 @@ def decisions(plan: SignalPlan, config: FamilyConfig, seed: int = 0):
             is_min_green_over=True,
         )
         decision = family.decide(
-            Moment(signal=signal, observe=lambda: np.zeros(1), lane_veh=lambda *_: 0, now_s=now_s)
+            Moment(signal=signal, observe=lambda: np.zeros(1), lane_veh=lambda *_: 0)
         )
-        yield sequencer.stage, elapsed_s, decision, now_s
+        yield sequencer.stage, elapsed_s, decision
         assert sequencer.request(decision.stage).value == 'accepted'
         keeps = decision.stage == sequencer.stage
         for _ in range(int(decision.hold_s or 5) if keeps else 1):
             sequencer.step(quiet)
-            now_s += 1
 
 
 @pytest.mark.parametrize('plans', PLAN_FAMILIES)
@@ -64,7 +60,7 @@ def test_every_stage_is_served_once_a_cycle_within_its_range(cologne1, plans):
     }
     greens = [
         (stage, elapsed_s)
-        for stage, elapsed_s, decision, _ in islice(decisions(cologne1, config), 3000)
+        for stage, elapsed_s, decision in islice(decisions(cologne1, config), 3000)
         if decision.stage != stage
     ]
     assert len(greens) > 100
@@ -78,20 +74,13 @@ def test_every_stage_is_served_once_a_cycle_within_its_range(cologne1, plans):
     assert max(Counter(served).values()) - min(Counter(served).values()) <= 2
 
 
-YIELDING = FamilyConfig(
-    green_scale=1, yield_point=True, minor_shift_s={0: 0.6, 5: 0.4}, main_shift_s={-3: 0.5, 3: 0.5}
-)
-
-
-@pytest.mark.parametrize(
-    'config', [*(FamilyConfig(plans=plans) for plans in ('leadlag', 'order', 'splits')), YIELDING]
-)
-def test_stated_probabilities_are_the_frequencies(cologne1, config):
+@pytest.mark.parametrize('plans', ['leadlag', 'order', 'splits'])
+def test_stated_probabilities_are_the_frequencies(cologne1, plans):
     taken: dict[tuple[int, float], Counter[int]] = defaultdict(Counter)
     weight: dict[tuple[int, float], float] = defaultdict(float)
     for seed in range(3):
-        run = decisions(cologne1, config, seed)
-        for stage, elapsed_s, decision, _ in islice(run, 8000):
+        run = decisions(cologne1, FamilyConfig(plans=plans), seed)
+        for stage, elapsed_s, decision in islice(run, 8000):
             assert 0 < decision.probability <= 1
             taken[stage, elapsed_s][decision.stage] += 1
             # importance weights of any choice must add up to the number of visits
@@ -104,27 +93,7 @@ def test_stated_probabilities_are_the_frequencies(cologne1, config):
 
 def test_the_own_plan_is_certain(cologne1):
     run = decisions(cologne1, FamilyConfig(plans='net'))
-    assert {decision.probability for _, _, decision, _ in islice(run, 500)} == {1.0}
-
-
-def test_the_yield_point_keeps_step_with_the_program(cologne1):
-    program = FixedTimeProgram(cologne1)
-    longest = max(cologne1.program, key=lambda part: part.green_s).stage_index
-    stage_of = cologne1.stages[longest]
-    late: Counter[int] = Counter()
-    for stage, elapsed_s, decision, now_s in islice(decisions(cologne1, YIELDING), 4000):
-        if stage == longest != decision.stage:
-            is_bound = elapsed_s in (stage_of.min_green_s, stage_of.max_green_s)
-            late[99 if is_bound else round(now_s - program.end_of(longest, now_s))] += 1
-    assert late[-3] > 50
-    assert late[3] > 50
-    assert late.keys() <= {-3, 3, 99}
-    assert late[99] < 0.1 * late.total()
-
-
-def test_the_yield_point_needs_the_programs_own_cycle():
-    with pytest.raises(ValueError, match='green_scale must be 1'):
-        FamilyConfig(green_scale=1.2, yield_point=True)
+    assert {decision.probability for _, _, decision in islice(run, 500)} == {1.0}
 
 
 def test_two_stages_never_swap():
