@@ -120,6 +120,12 @@ def add_scenario(parser: argparse.ArgumentParser, *, is_optional: bool = False) 
         help='the only signal to control, where a network has several (default: all of them)',
     )
     parser.add_argument(
+        '--begin',
+        type=not_negative,
+        metavar='S',
+        help='when an episode begins [s] (default: its own; of a .net.xml 0)',
+    )
+    parser.add_argument(
         '--horizon', type=seconds, metavar='S', help='length of an episode [s] (default: its own)'
     )
     parser.add_argument(
@@ -178,6 +184,7 @@ def junctions_of(options: argparse.Namespace) -> list[Junction]:
         options.scenario,
         routes=tuple(options.routes),
         junction_id=options.junction,
+        begin_s=options.begin,
         horizon_s=options.horizon,
     )
     count_departures(scenario)

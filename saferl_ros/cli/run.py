@@ -57,7 +57,7 @@ def main(options: argparse.Namespace) -> int:
     junctions = config.load_junctions()
     check_device(options.device)
     folder = options.output or Path('runs') / config.name
-    _open_folder(folder, config)
+    open_run_folder(folder, config)
     place = folder / ('dataset.h5' if len(junctions) == 1 else 'dataset')
     files = record_paths(place, [junction.plan.junction_id for junction in junctions])
 
@@ -126,18 +126,16 @@ def timed(folder: Path, step: str) -> Iterator[None]:
         write_json(known, path)
 
 
-def _open_folder(folder: Path, config: RunConfig) -> None:
+def open_run_folder(folder: Path, config: RunConfig) -> None:
     """Make the run's folder, or check that it belongs to this very configuration."""
     marker = folder / 'config.yaml'
-    data = config.model_dump(mode='json')
-    text = json.dumps(data, indent=1)  # JSON is YAML
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if marker.exists() and marker.read_text(encoding='utf-8') != text + '\n':
+        if marker.exists() and read_yaml(marker, RunConfig) != config:
             raise UsageError(
                 f"'{folder}' holds a run with another configuration; remove it or give another "
                 'folder with -o'
             )
     except OSError as error:
         raise cannot_write(folder, error) from error
-    write_json(data, marker)
+    write_json(config.model_dump(mode='json'), marker)  # JSON is YAML

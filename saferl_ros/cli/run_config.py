@@ -26,6 +26,7 @@ class RunConfig(BaseModel):
     scenario: str
     routes: tuple[Path, ...] = ()
     junction: str | None = None
+    begin_s: float | None = Field(default=None, ge=0)
     horizon_s: float | None = Field(default=None, gt=0)
     clearance: Literal['legal', 'net', 'resco'] = 'legal'
     observation: Literal['detector', 'neighbours', 'ideal', 'sumo_rl'] = 'detector'
@@ -45,6 +46,7 @@ class RunConfig(BaseModel):
             self.scenario,
             routes=self.routes,
             junction_id=self.junction,
+            begin_s=self.begin_s,
             horizon_s=self.horizon_s,
         )
         count_departures(scenario)

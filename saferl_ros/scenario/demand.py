@@ -131,7 +131,7 @@ def count_departures(scenario: Scenario) -> int:
         raise ScenarioError(
             f"scenario '{scenario.name}': none of the {len(demand.vehicles)} departures in "
             f'{files} lies within {scenario.begin_s:g} to {scenario.end_s:g} s; '
-            'a .sumocfg states begin and end, a .net.xml alone begins at 0'
+            'a .sumocfg states begin and end, a .net.xml begins at 0 without --begin'
         )
     return max(1, round(n))
 

@@ -66,6 +66,7 @@ def load_scenario(
     *,
     routes: tuple[Path, ...] = (),
     junction_id: str | None = None,
+    begin_s: float | None = None,
     horizon_s: float | None = None,
 ) -> Scenario:
     """
@@ -74,6 +75,7 @@ def load_scenario(
     :param name: a built-in name, a ``.sumocfg``, or a ``.net.xml`` together with ``routes``.
     :param routes: route files for a ``.net.xml``; for the others they replace the scenario's own.
     :param junction_id: the signal that learns, where a network has several.
+    :param begin_s: when an episode begins [s]; its length stays.
     :param horizon_s: shorten or set the length of an episode [s].
     :raises ScenarioError: if it is unknown or a file is missing or empty of departures.
     """
@@ -107,6 +109,8 @@ def load_scenario(
     scenario = replace(
         scenario, route_files=tuple(routes) or scenario.route_files, junction_id=junction_id
     )
+    if begin_s is not None:
+        scenario = replace(scenario, begin_s=begin_s, end_s=begin_s + scenario.horizon_s)
     if horizon_s is not None:
         scenario = replace(scenario, end_s=scenario.begin_s + horizon_s)
     for path in (scenario.net_file, *scenario.route_files, *scenario.additional_files):

@@ -14,6 +14,9 @@ import h5py
 import pytest
 
 from saferl_ros.bundle.manifest import Manifest
+from saferl_ros.cli.run import open_run_folder
+from saferl_ros.cli.run_config import RunConfig
+from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.dataset.io import read_record
 from saferl_ros.scenario.catalogue import nets_dir
 
@@ -75,7 +78,7 @@ def test_routes_outside_the_time_window_are_refused(tmp_path):
         *('record', network('RESCO/cologne1/cologne1.net.xml')),
         *('--routes', network('RESCO/cologne1/cologne1.rou.xml'), '-o', tmp_path / 'x.h5'),
     )
-    assert_refused(done, 'departures', '0 to 3600', 'begin and end')
+    assert_refused(done, 'departures', '0 to 3600', 'begin and end', '--begin')
 
 
 def test_a_network_that_is_no_network_is_refused(tmp_path):
@@ -277,3 +280,16 @@ def test_a_missing_extra_is_named(tmp_path, small_record):
     assert_refused(done, 'sumo_rl', 'saferl_ros[sim]')
     done = saferl('report', tmp_path, **without('plotly'))
     assert_refused(done, 'plotly', 'saferl_ros[report]')
+
+
+def test_a_run_folder_of_another_configuration_is_refused(tmp_path):
+    one, other = tmp_path / 'one.yaml', tmp_path / 'other.yaml'
+    one.write_text('name: x\nscenario: cologne1\nhorizon_s: 60\nrecord: {episodes: 1}\n')
+    other.write_text(one.read_text() + 'begin_s: 25300\n')
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    config = read_yaml(one, RunConfig).model_dump(mode='json')
+    del config['begin_s']  # as an earlier release wrote it
+    (folder / 'config.yaml').write_text(json.dumps(config))
+    assert_refused(saferl('run', other, '-o', folder), 'another configuration', 'give another')
+    open_run_folder(folder, read_yaml(one, RunConfig))  # the same one may go on

@@ -99,3 +99,11 @@ def test_pedestrians_vary_with_the_scale_and_buses_keep_their_timetable(tmp_path
 
 def test_a_flow_counts_with_the_vehicles_it_brings():
     assert count_departures(load_scenario('crossing')) == pytest.approx(1350, rel=0.1)
+
+
+def test_an_episode_can_begin_later_and_keeps_its_length():
+    own = load_scenario('cologne1')
+    later = load_scenario('cologne1', begin_s=own.begin_s + 600)
+    assert (later.begin_s, later.horizon_s) == (own.begin_s + 600, own.horizon_s)
+    short = load_scenario('cologne1', begin_s=0, horizon_s=60)
+    assert (short.begin_s, short.end_s) == (0, 60)
