@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -129,6 +130,18 @@ def run_isolated(
         pool.shutdown(wait=True)
 
 
+def _packed(answer: tuple[bool, Any]) -> bytes:
+    """Return the answer as bytes; an error of SUMO's C++ library cannot travel, its words can."""
+    is_ok, result = answer
+    try:
+        packed: bytes = cloudpickle.dumps(answer)
+    except (TypeError, pickle.PicklingError):
+        if is_ok:
+            raise
+        packed = cloudpickle.dumps((False, SimulationError(f'{type(result).__name__}: {result}')))
+    return packed
+
+
 def _serve(fd: int) -> None:
     """Answer calls until the other side goes away."""
     connection = Connection(fd)
@@ -148,7 +161,7 @@ def _serve(fd: int) -> None:
             answer = (True, result)
         except Exception as error:  # noqa: BLE001 - it is raised again on the other side
             answer = (False, error)
-        connection.send_bytes(cloudpickle.dumps(answer))
+        connection.send_bytes(_packed(answer))
     if hasattr(target, 'close'):
         target.close()
 

@@ -58,6 +58,8 @@ class NetworkSimulation:
         self._disturbance = disturbance or Disturbance()
         if self._disturbance.closed_lane:
             options.additional['closed.add.xml'] = closed_lane_xml(junctions[0], seed)
+            # whoever has no other way stands there until SUMO moves it on
+            options.extra = (*options.extra, '--ignore-route-errors', 'true')
         self._broken = [
             BrokenDetectors(junction.spec, self._disturbance, seed + n)
             for n, junction in enumerate(junctions if disturbance else ())

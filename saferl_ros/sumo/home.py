@@ -18,7 +18,7 @@ def sumo_home() -> Path:
     """
     Return SUMO's home and set ``SUMO_HOME``, which SUMO's own tools insist on.
 
-    ``PROJ_DATA`` is set too if it is not: without it SUMO complains of a missing ``proj.db``.
+    So is where PROJ's data are, without which SUMO complains of a missing ``proj.db``.
 
     :raises MissingExtraError: if SUMO is not installed.
     """
@@ -30,7 +30,8 @@ def sumo_home() -> Path:
     else:
         raise MissingExtraError('sumo', 'sim')
     os.environ['SUMO_HOME'] = str(home)
-    os.environ.setdefault('PROJ_DATA', str(home / 'data' / 'proj'))
+    for name in ('PROJ_DATA', 'PROJ_LIB'):  # its name since PROJ 9.1, and before
+        os.environ.setdefault(name, str(home / 'data' / 'proj'))
     return home
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from saferl_ros.control.max_pressure import MaxPressureConfig
 from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.env.disturbance import BrokenDetectors, closed_lane_xml, Disturbance
-from saferl_ros.env.junction import Junction
+from saferl_ros.env.junction import derive_junctions, Junction
+from saferl_ros.errors import SimulationError
 from saferl_ros.evaluate.contest import Contestant, Match, play
 from saferl_ros.evaluate.degradation import degradation, DegradationConfig, troubles
 from saferl_ros.isolation import run_isolated
@@ -69,6 +71,41 @@ def test_a_lane_is_closed_only_where_traffic_can_pass(junction: Junction) -> Non
     assert all(len(network.edge_lanes(network.lanes[lane].edge_id)) > 1 for lane in closed)
     spec = replace(junction.spec, lanes=())
     assert closed_lane_xml(replace(junction, spec=spec), 0) == '<additional/>'
+
+
+def test_a_closed_lane_without_another_way_ends_no_simulation(monkeypatch: Any) -> None:
+    junctions = tuple(derive_junctions(load_scenario('cologne3')))
+    alone = '241660955#14_1'  # leads where no other lane of its road does
+    lanes = tuple(lane for lane in junctions[0].spec.lanes if lane.lane_id == alone)
+    first = replace(junctions[0], spec=replace(junctions[0].spec, lanes=lanes))
+    assert alone in closed_lane_xml(first, 0)
+    monkeypatch.setattr(
+        'saferl_ros.env.network_simulation.closed_lane_xml', lambda *_: closed_lane_xml(first, 0)
+    )
+    demand = DemandVariation(split=Split.TEST, seed=900_000)
+    result = play(
+        Match(
+            junctions=junctions,
+            contestant=Contestant(name='net_plan'),
+            demand=demand,
+            disturbance=Disturbance(closed_lane=True),
+        )
+    )
+    assert result.trips.n_vehicles > 1000
+
+
+def test_an_error_that_cannot_travel_is_told_in_words() -> None:
+    def fail(_: int) -> None:
+        class Unpicklable(Exception):
+            """Like those of SUMO's C++ library."""
+
+            def __reduce__(self) -> str:
+                raise TypeError('cannot pickle')
+
+        raise Unpicklable('vehicle 7 has no valid route')
+
+    with pytest.raises(SimulationError, match='Unpicklable: vehicle 7 has no valid route'):
+        list(run_isolated(fail, [0], jobs=1))
 
 
 def played(junction: Junction, contestant: Contestant) -> dict[str, EpisodeResult]:
