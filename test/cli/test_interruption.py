@@ -20,16 +20,17 @@ pytestmark = pytest.mark.sumo
 ARGUMENTS = ('record', 'cologne1', '--horizon', '600', '--episodes', '6', '--jobs', '2')
 
 
-def simulations() -> set[int]:
-    """Return the simulation processes of this package that run now."""
+def simulations(session: int) -> set[int]:
+    """Return the simulation processes that a session has left now; other tests have their own."""
     found = set()
     for entry in Path('/proc').iterdir():
         if entry.name.isdigit():
             try:
                 command = (entry / 'cmdline').read_bytes()
+                is_of_session = os.getsid(int(entry.name)) == session
             except OSError:  # it has just ended
                 continue
-            if b'saferl_ros.isolation' in command:
+            if is_of_session and b'saferl_ros.isolation' in command:
                 found.add(int(entry.name))
     return found
 
@@ -40,7 +41,7 @@ def parts(output: Path) -> list[Path]:
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_recording_resumes_to_the_same_data(tmp_path, how):
-    output, before = tmp_path / 'x.h5', simulations()
+    output = tmp_path / 'x.h5'
     process = subprocess.Popen(
         [sys.executable, '-m', 'saferl_ros', *ARGUMENTS, '-o', str(output)],
         stdout=subprocess.DEVNULL,
@@ -55,6 +56,7 @@ def test_an_interrupted_recording_resumes_to_the_same_data(tmp_path, how):
         assert time.monotonic() < deadline, 'no episode was recorded within a minute'
         assert process.poll() is None
         time.sleep(0.02)
+    assert simulations(process.pid)
     os.kill(process.pid, how)
     _, errors = process.communicate(timeout=30)
     assert not output.exists()
@@ -63,7 +65,7 @@ def test_an_interrupted_recording_resumes_to_the_same_data(tmp_path, how):
         assert 'goes on where it stopped' in errors
         assert 'Traceback' not in errors
     deadline = time.monotonic() + 20
-    while simulations() - before:
+    while simulations(process.pid):
         assert time.monotonic() < deadline, 'a simulation outlived its recording'
         time.sleep(0.1)
     kept = {path: path.stat().st_mtime_ns for path in parts(output)}
