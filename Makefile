@@ -47,13 +47,13 @@ run: $(STAMP)    ## the fuller run on cologne1, in half an hour
 	$(BIN)/saferl run config/cologne1.yaml --jobs $(JOBS)
 
 test: $(STAMP) $(APT) $(ROS)  ## every test
-	$(BIN)/python -m pytest test --numprocesses 2 --dist loadgroup  # nodes mostly wait
+	$(BIN)/python -m pytest test
 
 check: $(STAMP)  ## format, lint, types and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest test/unit test/property -q -x --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest test/unit test/property -q -x --numprocesses 2
 
 benchmark: $(STAMP)  ## all controllers on one RESCO map: make benchmark MAP=cologne8
 	$(BIN)/saferl run config/benchmark/$(MAP).yaml -o runs/benchmark/$(MAP) --jobs $(JOBS)

@@ -16,13 +16,6 @@ from saferl_ros.train.config import TrainConfig
 HORIZON_S = 300
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """When tests run side by side, let those of ROS nodes follow one another in one process."""
-    for item in items:
-        if item.path.parent.name == 'ros':
-            item.add_marker(pytest.mark.xdist_group('ros'))
-
-
 @dataclass(frozen=True, slots=True)
 class SmallRun:
     """Files to copy and damage; nobody writes to these."""
