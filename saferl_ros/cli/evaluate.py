@@ -23,6 +23,7 @@ from saferl_ros.cli.screen import print_json, print_table, progress_bar, write_j
 from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.judge import evaluate, EvaluateConfig
+from saferl_ros.evaluate.kept import kept_file
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -80,6 +81,7 @@ def main(options: argparse.Namespace) -> int:
             junctions,
             bundles,
             config,
+            keep=kept_file(options.output),
             jobs=options.jobs,
             progress=judging,
             tuning_progress=tuning,

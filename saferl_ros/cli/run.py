@@ -21,6 +21,7 @@ from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import cannot_write, read_record
 from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.judge import evaluate, read_evaluation
+from saferl_ros.evaluate.kept import kept_file
 from saferl_ros.record.recorder import record
 
 
@@ -94,6 +95,7 @@ def main(options: argparse.Namespace) -> int:
                 bundles,
                 config.evaluate,
                 family=config.record.family,
+                keep=kept_file(evaluation_file),
                 jobs=options.jobs,
                 progress=judging,
                 tuning_progress=tuning,

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+import hashlib
+import json
+import os
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from saferl_ros import __version__
+from saferl_ros.bundle.manifest import Manifest, sha256
 from saferl_ros.control.controller import Controller
 from saferl_ros.control.coordinated import CoordinatedPlan
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
@@ -17,13 +24,18 @@ from saferl_ros.control.shielded import Shielded
 from saferl_ros.env.disturbance import Disturbance
 from saferl_ros.env.junction import Junction
 from saferl_ros.env.network_simulation import NetworkSimulation
+from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.isolation import run_isolated
+from saferl_ros.record.revision import git_revision
 from saferl_ros.scenario import DemandVariation
 from saferl_ros.shield import Shield
 from saferl_ros.shield.guard import Guard
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import actuated_xml, ActuatedConfig
+from saferl_ros.sumo.home import sumo_version
 from saferl_ros.sumo.simulation import SimulationOptions
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +93,9 @@ class Contestant:
         return Shielded(bundle, Shield(plan, guard=guard), guard)
 
 
+_CONTESTANT = TypeAdapter(Contestant)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """A contestant on a demand; it controls every junction that is listed."""
@@ -91,6 +106,29 @@ class Match:
     keep_trace: bool = False
     count_conflicts: bool = False
     disturbance: Disturbance | None = None
+
+    def key(self) -> str:
+        """Return a digest of everything that the result follows from, names left out."""
+        scenario, bundles = self.junctions[0].scenario, self.contestant.bundles or {}
+        files = (scenario.net_file, *scenario.route_files, *scenario.additional_files)
+        described = {
+            'versions': [__version__, git_revision(), sumo_version()],
+            'scenario': [scenario.to_json(), [_content(path, path.stat()) for path in files]],
+            'junctions': [[j.plan.fingerprint(), j.spec.fingerprint()] for j in self.junctions],
+            'contestant': _CONTESTANT.dump_python(
+                self.contestant, mode='json', exclude={'name', 'tuned', 'bundles'}
+            ),
+            'bundles': {of: Manifest.read(folder).files for of, folder in bundles.items()},
+            'demand': self.demand.to_json(),
+            'disturbance': self.disturbance and asdict(self.disturbance),
+            'measured': [self.keep_trace, self.count_conflicts],
+        }
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _content(path: Path, _state: os.stat_result) -> str:
+    return sha256(path)
 
 
 def play(match: Match) -> EpisodeResult:
@@ -141,17 +179,46 @@ def play(match: Match) -> EpisodeResult:
         simulation.close()
 
 
+def play_matches(
+    matches: Sequence[Match],
+    *,
+    jobs: int,
+    kept: KeptEpisodes | None = None,
+    progress: Progress = lambda done, total: None,
+) -> list[EpisodeResult]:
+    """
+    Play each match in a fresh process of its own and return the results, in the same order.
+
+    :param kept: what was played before is taken from it, and what is played now is added to it.
+    :param progress: called with (episodes done, episodes in all).
+    """
+    keys = [match.key() for match in matches] if kept else []
+    results = {n: found for n, key in enumerate(keys) if (found := kept and kept.get(key))}
+    todo = [n for n in range(len(matches)) if n not in results]
+    progress(len(results), len(matches))
+    for index, result in run_isolated(play, [matches[n] for n in todo], jobs=jobs):
+        n = todo[index]
+        results[n] = result
+        if kept:
+            match = matches[n]
+            kept.add(keys[n], result, match.contestant.name, match.demand.to_json())
+        progress(len(results), len(matches))
+    return [results[n] for n in range(len(matches))]
+
+
 def play_all(
     junctions: Sequence[Junction],
     contestants: Sequence[Contestant],
     demands: Sequence[DemandVariation],
     *,
     jobs: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    kept: KeptEpisodes | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> list[list[float]]:
     """
     Return the delay of each contestant (rows) on each demand [s/veh], each in a fresh process.
 
+    :param kept: see ``play_matches``.
     :param progress: called with (episodes done, episodes in all).
     """
     matches = [
@@ -159,8 +226,5 @@ def play_all(
         for contestant in contestants
         for demand in demands
     ]
-    rows = [[0.0] * len(demands) for _ in contestants]
-    for n, (index, result) in enumerate(run_isolated(play, matches, jobs=jobs)):
-        rows[index // len(demands)][index % len(demands)] = result.trips.delay_s
-        progress(n + 1, len(matches))
-    return rows
+    results = iter(play_matches(matches, jobs=jobs, kept=kept, progress=progress))
+    return [[next(results).trips.delay_s for _ in demands] for _ in contestants]

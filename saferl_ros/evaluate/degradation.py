@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.env.disturbance import Disturbance
 from saferl_ros.env.junction import Junction
-from saferl_ros.evaluate.contest import Contestant, Match, play
-from saferl_ros.isolation import run_isolated
+from saferl_ros.evaluate.contest import Contestant, Match, play_matches, Progress
+from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation, Split, Surge
 
-Progress = Callable[[int, int], None]
 BROKEN = ('blind detectors', 'stuck detectors')  # kinds that mislead whoever looks at detectors
 
 
@@ -71,6 +69,7 @@ def degradation(
     config: DegradationConfig,
     *,
     jobs: int,
+    kept: KeptEpisodes | None = None,
     progress: Progress = lambda done, total: None,
 ) -> list[dict[str, Any]]:
     """
@@ -93,11 +92,7 @@ def degradation(
         for contestant in contestants
         for n in range(config.demands)
     ]
-    results: dict[int, EpisodeResult] = {}
-    progress(0, len(matches))
-    for index, result in run_isolated(play, matches, jobs=jobs):
-        results[index] = result
-        progress(len(results), len(matches))
+    results = play_matches(matches, jobs=jobs, kept=kept, progress=progress)
     names = [contestant.name for contestant in contestants]
     rows, start = [], 0
     calm: dict[str, list[float]] = {}

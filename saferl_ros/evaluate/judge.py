@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 import json
 from pathlib import Path
@@ -21,15 +21,14 @@ from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.env.junction import Junction
 from saferl_ros.errors import DatasetError
-from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.evaluate.contest import Contestant, Match, play_matches, Progress
 from saferl_ros.evaluate.degradation import degradation, DegradationConfig
+from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.evaluate.tune import tune_baselines, TuneConfig
-from saferl_ros.isolation import run_isolated
 from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.sumo.home import sumo_version
 
 EVALUATION_VERSION = 4
-Progress = Callable[[int, int], None]
 # whose degradation curves are drawn
 DEGRADED = ('net_plan', 'own_plan', 'actuated', 'max_pressure', 'bc', 'cql')
 
@@ -87,6 +86,7 @@ def evaluate(
     config: EvaluateConfig,
     *,
     family: FamilyConfig | None = None,
+    keep: Path | None = None,
     jobs: int = 2,
     progress: Progress = lambda done, total: None,
     tuning_progress: Progress = lambda done, total: None,
@@ -101,6 +101,7 @@ def evaluate(
     :param junctions: of one scenario; every controller drives all of them.
     :param bundles: controller name to its bundle, or to its folder of bundles by junction.
     :param family: the recorded family, judged as ``behaviour``.
+    :param keep: a file that keeps each finished episode: judged again, only what is new is played.
     :raises BundleError: if a bundle is damaged or was made for another junction.
     """
     junction_ids = [junction.plan.junction_id for junction in junctions]
@@ -113,7 +114,10 @@ def evaluate(
         name: {of: manifest.files[POLICY_NAME] for of, manifest in found.items()}
         for name, found in manifests.items()
     }
-    tuned, notes = tune_baselines(junctions, config.tune, jobs=jobs, progress=tuning_progress)
+    kept = KeptEpisodes(keep) if keep else None
+    tuned, notes = tune_baselines(
+        junctions, config.tune, jobs=jobs, kept=kept, progress=tuning_progress
+    )
     contestants = [
         Contestant(name='net_plan'),
         Contestant(
@@ -135,11 +139,7 @@ def evaluate(
         for c in contestants
         for n, d in enumerate(demands)
     ]
-    results: dict[int, EpisodeResult] = {}
-    progress(0, len(matches))
-    for index, result in run_isolated(play, matches, jobs=jobs):
-        results[index] = result
-        progress(len(results), len(matches))
+    results = play_matches(matches, jobs=jobs, kept=kept, progress=progress)
     curves: list[dict[str, Any]] = []
     if config.degradation.demands:
         curves = degradation(
@@ -147,6 +147,7 @@ def evaluate(
             [c for c in contestants if c.name in DEGRADED],
             config.degradation,
             jobs=jobs,
+            kept=kept,
             progress=degradation_progress,
         )
     by_name = {

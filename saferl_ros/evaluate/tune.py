@@ -7,7 +7,7 @@ wins. Policies are never judged on these demands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -16,12 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from saferl_ros.control.family import MAIN_GREEN_S
 from saferl_ros.control.max_pressure import MaxPressureConfig
 from saferl_ros.env.junction import Junction
-from saferl_ros.evaluate.contest import Contestant, play_all
+from saferl_ros.evaluate.contest import Contestant, play_all, Progress
+from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import ActuatedConfig
-
-Progress = Callable[[int, int], None]
 
 
 class TuneConfig(BaseModel):
@@ -95,11 +94,13 @@ def tune_baselines(
     config: TuneConfig,
     *,
     jobs: int,
+    kept: KeptEpisodes | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[list[Contestant], dict[str, Any]]:
     """
     Return the tuned ``best_plan``, ``actuated`` and ``max_pressure``, and how each was found.
 
+    :param kept: see ``play_matches``.
     :param progress: called with (episodes done, episodes in all).
     """
     fields = [
@@ -124,7 +125,7 @@ def tune_baselines(
             done = before + n
             progress(done, total)
 
-        return play_all(junctions, candidates, demands, jobs=jobs, progress=more)
+        return play_all(junctions, candidates, demands, jobs=jobs, kept=kept, progress=more)
 
     everyone = [candidate for field in fields for candidate in field]
     first = [row[0] for row in delays(everyone, demands[:1])]
