@@ -110,7 +110,10 @@ def learn_online(task: OnlineTask) -> None:
     junctions = config.load_junctions()
     ids = [junction.plan.junction_id for junction in junctions]
     env = NetworkEnv(
-        junctions[0].scenario, junction_ids=tuple(ids), clearance=junctions[0].plan.clearance
+        junctions[0].scenario,
+        junction_ids=tuple(ids),
+        clearance=junctions[0].plan.clearance,
+        observation=config.observation,
     )
     agents = {
         record.plan.junction_id: make_agent(record, config.train)
