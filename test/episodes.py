@@ -11,7 +11,8 @@ from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.env.network_simulation import JunctionSimulation, NetworkSimulation
 from saferl_ros.observation.spec import COUNT_SCALE_VEH
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
-from saferl_ros.sumo.simulation import SimulationOptions
+from saferl_ros.sumo.outputs import Collision, read_collisions
+from saferl_ros.sumo.simulation import Simulation, SimulationOptions
 
 Trajectory = tuple[list[list[float]], list[float], list[float], list[str]]
 
@@ -117,3 +118,26 @@ def look_around(seconds: int) -> list[tuple[str, float, int]]:
     finally:
         simulation.close()
     return found
+
+
+def one_drives_blind(is_blind: bool) -> tuple[tuple[float, str, str] | None, list[Collision]]:
+    """Let the first vehicle that follows another drive on as if nobody were there."""
+    simulation = Simulation(
+        load_scenario('cologne1', horizon_s=120), None, SimulationOptions(outputs=True)
+    )
+    simulation.start()
+    api, blind = simulation.api, None
+    while simulation.time_s < 25320:
+        api.simulationStep()
+        for vehicle in api.vehicle.getIDList() if is_blind and blind is None else ():
+            leader = api.vehicle.getLeader(vehicle, 20)
+            if leader and leader[0] and api.vehicle.getSpeed(leader[0]) < 1:
+                api.vehicle.setSpeedMode(vehicle, 0)
+                api.vehicle.setLaneChangeMode(vehicle, 0)
+                api.vehicle.setSpeed(vehicle, 4)
+                blind = (simulation.time_s, vehicle, leader[0])
+                break
+    simulation.close()
+    collisions = read_collisions(simulation.collision_file)
+    simulation.cleanup()
+    return blind, collisions

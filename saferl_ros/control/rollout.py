@@ -13,7 +13,13 @@ from saferl_ros.control.controller import Controller, Decision, Moment
 from saferl_ros.env.junction_control import StepOutcome
 from saferl_ros.env.network_simulation import NetworkSimulation
 from saferl_ros.observation import SignalView
-from saferl_ros.sumo.outputs import count_conflicts, read_trips, TripSummary
+from saferl_ros.sumo.outputs import (
+    Collision,
+    count_conflicts,
+    read_collisions,
+    read_trips,
+    TripSummary,
+)
 from saferl_ros.sumo.simulation import CONFLICT_SHARE
 
 
@@ -32,6 +38,7 @@ class EpisodeResult:
     n_decisions: int
     conflicts: float = 0.0  # near misses per 1000 vehicles; zero too where nobody watched
     fallback_share: float = 0.0  # of the decisions, those that the fixed-time program made
+    collisions: list[Collision] = field(default_factory=list)
     queue_times_s: list[float] = field(default_factory=list)
     queue_trace_veh: list[int] = field(default_factory=list)
 
@@ -148,6 +155,7 @@ def finish(
         starved=faults['long_red'],
         n_decisions=done.n_decisions,
         conflicts=conflicts,
+        collisions=read_collisions(simulation.simulation.collision_file),
         queue_times_s=sampler.times_s if sampler and keep_trace else [],
         queue_trace_veh=sampler.queue_veh if sampler and keep_trace else [],
     )

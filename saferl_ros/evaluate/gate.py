@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -84,6 +85,8 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
         theirs = sum(controllers['net_plan'][metric]['per_seed'])
         extra = sum(own[metric]['per_seed']) - theirs
         text = f'{extra:+.0f} {words} against net_plan, allowed are {limit:+.0f}'
+        if metric == 'collisions' and extra > limit:
+            text += _where(evaluation.get('collisions', {}).get(controller, []))
         checks.append(_check(metric, extra, limit, text))
     for metric, most, words in (
         ('monitor_faults', config.max_monitor_faults, 'faults found by the conflict monitor'),
@@ -95,6 +98,15 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
     checks += _valued(evaluation.get('values', {}).get(controller, []))
     checks += _disturbed(evaluation.get('degradation', []), controller, config)
     return checks
+
+
+def _where(collisions: list[dict[str, Any]]) -> str:
+    """Return where to look: each collision with its time in the scenario."""
+    return ''.join(
+        f'; on demand {one["demand"]} at {timedelta(seconds=round(one["time_s"]))} '
+        f"'{one['collider_id']}' ran into '{one['victim_id']}' on lane '{one['lane_id']}'"
+        for one in collisions
+    )
 
 
 def _valued(values: list[dict[str, float]]) -> list[Check]:

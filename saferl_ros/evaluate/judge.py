@@ -174,6 +174,14 @@ def evaluate(
             name: dict(sum((Counter(r.fault_counts) for r in found), Counter()))
             for name, found in by_name.items()
         },
+        'collisions': {
+            name: [
+                {'demand': n, **asdict(collision)}
+                for n, result in enumerate(found)
+                for collision in result.collisions
+            ]
+            for name, found in by_name.items()
+        },
         'traces': {
             name: {
                 'times_s': found[-1].queue_times_s,

@@ -88,6 +88,31 @@ def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collision:
+    """Two vehicles that ran into each other, for who wants to see it happen."""
+
+    time_s: float
+    lane_id: str
+    collider_id: str
+    victim_id: str
+
+
+def read_collisions(collision_file: Path) -> list[Collision]:
+    """Return the collisions of one closed simulation; where there were none, a file may be missing."""
+    if not collision_file.exists():
+        return []
+    return [
+        Collision(
+            time_s=float(element.get('time', 0)),
+            lane_id=element.get('lane', ''),
+            collider_id=element.get('collider', ''),
+            victim_id=element.get('victim', ''),
+        )
+        for element in ElementTree.parse(collision_file).getroot().iter('collision')
+    ]
+
+
 def count_conflicts(conflict_file: Path) -> int:
     """
     Return how many near misses the watching vehicles noted.

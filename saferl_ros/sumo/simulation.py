@@ -125,6 +125,11 @@ class Simulation:
         return self.folder / 'statistics.xml'
 
     @property
+    def collision_file(self) -> Path:
+        """SUMO's list of collisions, whole once the simulation is closed."""
+        return self.folder / 'collisions.xml'
+
+    @property
     def conflict_file(self) -> Path:
         """SUMO's surrogate safety output, whole once the simulation is closed."""
         return self.folder / 'ssm.xml'
@@ -157,6 +162,7 @@ class Simulation:
                 '--tripinfo-output.write-unfinished',
                 '--tripinfo-output.write-undeparted',
                 *('--statistic-output', str(self.statistics_file)),
+                *('--collision-output', str(self.collision_file)),
                 *('--device.emissions.probability', '1'),  # the trips tell their CO2
             ]
         if options.conflicts:

@@ -74,6 +74,26 @@ def test_one_unsafe_event_too_many_fails(metric, value, name):
     assert failed(data) == [name]
 
 
+def test_the_gate_says_where_vehicles_collided():
+    data = evaluation()
+    data['controllers']['cql']['collisions']['per_seed'][1] = 1.0
+    data['collisions'] = {
+        'cql': [
+            {
+                'demand': 1,
+                'time_s': 28720.0,
+                'lane_id': 'west_1',
+                'collider_id': 'a',
+                'victim_id': 'b',
+            }
+        ]
+    }
+    checks = {check.name: check for check in judge_gate(data, 'cql', GateConfig())}
+    assert checks['collisions'].reason.endswith(
+        "; on demand 1 at 7:58:40 'a' ran into 'b' on lane 'west_1'"
+    )
+
+
 @pytest.mark.parametrize(
     ('over_net_plan', 'over_own_plan', 'failures'),
     [
