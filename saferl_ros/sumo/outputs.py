@@ -99,7 +99,7 @@ class Collision:
 
 
 def read_collisions(collision_file: Path) -> list[Collision]:
-    """Return the collisions of one closed simulation; where there were none, a file may be missing."""
+    """Return the collisions of one closed simulation; without any, SUMO may make no file."""
     if not collision_file.exists():
         return []
     return [
