@@ -75,6 +75,20 @@ def seconds(text: str) -> float:
     return value
 
 
+def price_budget(text: str) -> float:
+    """Return ``text`` as a price of recorded data, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' must be a ratio of delays above zero, such as 1.05: five per cent more "
+            'than the own plan'
+        )
+    return value
+
+
 def require(extra: str, *libraries: str) -> None:
     """
     Refuse to begin work that would end for want of a library.

@@ -16,9 +16,11 @@ from saferl_ros.cli.arguments import (
     junctions_of,
     not_negative,
     positive,
+    price_budget,
     require,
     Subparsers,
 )
+from saferl_ros.cli.budget import search_family
 from saferl_ros.cli.inspect import print_qualities
 from saferl_ros.cli.screen import print_json, progress_bar
 from saferl_ros.cli.yaml_file import read_yaml
@@ -66,6 +68,13 @@ def add_parser(commands: Subparsers) -> None:
         'leadlag: lefts lead or lag and greens vary a little (default); order: any order',
     )
     parser.add_argument('--family', type=Path, metavar='YAML', help='ranges of the family')
+    parser.add_argument(
+        '--budget',
+        type=price_budget,
+        metavar='PRICE',
+        help='search the widest family of plans whose delay is at most PRICE times that of the '
+        'own plan, and record that, for example 1.05; takes some minutes more',
+    )
     parser.add_argument('--reward', choices=REWARDS, default='time_lost')
     parser.add_argument(
         '--csv', type=Path, metavar='FILE', help='also write every decision as CSV'
@@ -85,6 +94,8 @@ def main(options: argparse.Namespace) -> int:
     family = read_yaml(options.family, FamilyConfig) if options.family else FamilyConfig()
     if not options.family:
         family = FamilyConfig(plans=options.plans)
+    if options.budget is not None and (options.family or options.plans != 'leadlag'):
+        raise UsageError('--budget searches the family: leave out --family and --plans')
     config = RecordConfig(
         episodes=options.episodes, seed=options.seed, family=family, reward=options.reward
     )
@@ -96,6 +107,16 @@ def main(options: argparse.Namespace) -> int:
         )
     for path in filter(None, (*paths, options.csv)):
         check_output(path)
+    if options.budget is not None:
+        family = search_family(
+            junctions,
+            options.budget,
+            scale_range=config.scale_range,
+            keep=options.output.with_suffix('.search.episodes.jsonl'),
+            jobs=options.jobs,
+            is_quiet=options.json,
+        )
+        config = config.model_copy(update={'family': family})
     with progress_bar('recording') as progress:
         record(junctions, config, paths, jobs=options.jobs, progress=progress)
     return _show(options, paths)

@@ -10,6 +10,7 @@ from pathlib import Path
 import time
 
 from saferl_ros.cli.arguments import add_command, add_jobs, add_json, require, Subparsers
+from saferl_ros.cli.budget import search_family
 from saferl_ros.cli.evaluate import print_evaluation
 from saferl_ros.cli.gate import decide, print_gate
 from saferl_ros.cli.inspect import print_qualities
@@ -59,6 +60,19 @@ def main(options: argparse.Namespace) -> int:
     check_device(options.device)
     folder = options.output or Path('runs') / config.name
     open_run_folder(folder, config)
+    if config.budget is not None:
+        with timed(folder, 'search'):
+            family = search_family(
+                junctions,
+                config.budget,
+                scale_range=config.record.scale_range,
+                keep=folder / 'search.episodes.jsonl',
+                jobs=options.jobs,
+                is_quiet=options.json,
+            )
+        config = config.model_copy(
+            update={'record': config.record.model_copy(update={'family': family})}
+        )
     place = folder / ('dataset.h5' if len(junctions) == 1 else 'dataset')
     files = record_paths(place, [junction.plan.junction_id for junction in junctions])
 

@@ -163,7 +163,8 @@ def warnings(report: dict[str, Any], *, max_price: float = 1.05) -> list[str]:
     elif report['price']['mean'] > max_price:
         found.append(
             f"the data cost {report['price']['mean']:.2f} of the own plan's delay, above the "
-            f'budget of {max_price:.2f}: narrow the ranges of the family'
+            f'budget of {max_price:.2f}: narrow the ranges of the family, or let a search do it '
+            "('saferl record --budget')"
         )
     if report['hours'] < 20:
         found.append(

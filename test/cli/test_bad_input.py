@@ -293,3 +293,11 @@ def test_a_run_folder_of_another_configuration_is_refused(tmp_path):
     (folder / 'config.yaml').write_text(json.dumps(config))
     assert_refused(saferl('run', other, '-o', folder), 'another configuration', 'give another')
     open_run_folder(folder, read_yaml(one, RunConfig))  # the same one may go on
+
+
+def test_a_budget_and_a_family_are_refused(tmp_path):
+    out = tmp_path / 'x.h5'
+    done = saferl('record', 'cologne1', '--plans', 'net', '--budget', '1.05', '-o', out)
+    assert_refused(done, '--budget', 'leave out --family and --plans')
+    done = saferl('record', 'cologne1', '--budget', '0', '-o', out)
+    assert_refused(done, "'0'", 'a ratio of delays above zero')

@@ -9,6 +9,8 @@ from commands import saferl
 import pytest
 
 from saferl_ros.bundle.load import load_bundle
+from saferl_ros.dataset.io import read_record
+from saferl_ros.evaluate.budget import WIDTHS
 
 pytestmark = pytest.mark.sumo
 
@@ -105,3 +107,17 @@ def test_a_bundle_runs_inside_an_unmodified_sumo_rl_environment(small_bundles):
     found = json.loads(done.stdout)  # and nothing of what SUMO and TraCI say
     assert set(found) == {'net_plan', 'cql'}
     assert all(trips['delay_s'] >= 0 for trips in found.values())
+
+
+def test_record_searches_what_a_budget_affords(tmp_path):
+    output = tmp_path / 'data.h5'
+    command = ('record', 'cologne1', '--horizon', '60', '--episodes', '1', '-o', output)
+    done = saferl(*command, '--budget', '9')  # the widest family keeps that
+    assert done.returncode == 0, done.stderr
+    assert 'families within a price of 9; the last one is recorded' in done.stdout
+    family = read_record(output).manifest['family']
+    assert family['swap_probability'] == WIDTHS[0].swap_probability
+    before = output.read_bytes()
+    done = saferl(*command, '--budget', '9')
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == before  # searched and recorded before

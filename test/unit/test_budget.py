@@ -1,0 +1,76 @@
+"""The search for the widest family within a price, on prices made by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from known import two_way_plan
+from pydantic import ValidationError
+import pytest
+
+from saferl_ros.cli.run_config import RunConfig
+from saferl_ros.evaluate import budget
+from saferl_ros.evaluate.budget import widest_family, WIDTHS
+
+OWN_S = 40.0
+
+
+def search(monkeypatch, price, limit):
+    """Search where a family costs ``price(family)`` on every demand; return it and its plays."""
+    played = []
+
+    def play_all(junctions, contestants, demands, **kwargs):
+        played.extend((c.family, d) for c in contestants for d in demands)
+        return [
+            [OWN_S * (1.0 if c.family is None else price(c.family)) for _ in demands]
+            for c in contestants
+        ]
+
+    monkeypatch.setattr(budget, 'play_all', play_all)
+    junction = SimpleNamespace(plan=two_way_plan())
+    return widest_family([junction], limit, scale_range=(0.5, 1.25), jobs=1), played
+
+
+def swap_price(family):
+    """Every swap costs; shorter greens than 0.85 of the own ones cost a lot."""
+    return 1.0 + 0.2 * family.swap_probability + 2 * abs(family.green_scale - 0.85)
+
+
+@pytest.mark.parametrize(
+    ('limit', 'width'), [(1.11, 0), (1.1, 0), (1.09, 1), (1.05, 2), (1.03, 3)]
+)
+def test_the_widest_within_the_budget_at_its_best_greens(monkeypatch, limit, width):
+    found, _ = search(monkeypatch, swap_price, limit)
+    assert found.is_within
+    assert found.family.swap_probability == WIDTHS[width].swap_probability
+    assert found.family.main_shift_s == WIDTHS[width].main_shift_s
+    assert found.family.minor_shift_s == WIDTHS[width].minor_shift_s
+    assert found.family.green_scale == 0.85
+    assert len(found.trials) == width + 1
+
+
+def test_the_cheapest_where_nothing_keeps_the_budget(monkeypatch):
+    found, _ = search(monkeypatch, swap_price, 0.9)
+    assert not found.is_within
+    assert found.family.swap_probability == WIDTHS[-1].swap_probability
+    assert found.trials[-1].price.mean == pytest.approx(1.006)
+
+
+def test_a_family_is_judged_on_all_demands_before_it_is_chosen(monkeypatch):
+    found, played = search(monkeypatch, swap_price, 1.2)
+    demands = {demand.seed for family, demand in played if family is None}
+    assert len(demands) == budget.DEMANDS
+    assert {d.seed for family, d in played if family == found.family} == demands
+    scales = [d.scale for family, d in played if family is None]
+    assert (min(scales), max(scales)) == (0.5, 1.25)
+
+
+def test_a_run_states_a_budget_or_a_family():
+    RunConfig(name='a', scenario='cologne1', budget=1.05)
+    with pytest.raises(ValidationError, match=r'leave out record\.family, or budget'):
+        RunConfig(
+            name='a',
+            scenario='cologne1',
+            budget=1.05,
+            record={'family': {'swap_probability': 0.1}},
+        )
