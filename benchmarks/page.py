@@ -61,6 +61,7 @@ def keep(run_dir: Path) -> Path:
         'config': json.loads((run_dir / 'config.yaml').read_text(encoding='utf-8')),
         'price': first['price'],
         'hours': first['hours'],
+        'family': first['family'],
         'times_s': json.loads((run_dir / 'times.json').read_text(encoding='utf-8')),
         'gate': json.loads((run_dir / 'gate.json').read_text(encoding='utf-8')),
         'evaluation': evaluation,
@@ -100,6 +101,25 @@ def gate_words(gate: dict[str, Any]) -> str:
     return 'Gate: failed (' + '; '.join(f'{c["name"]}: {c["reason"]}' for c in failed) + ').'
 
 
+def family_words(kept: dict[str, Any]) -> str:
+    """Return what was recorded, and whether the family was searched."""
+    config = kept['config']
+    family = kept.get('family') or config['record']['family']
+
+    def shifts(name: str) -> str:
+        found = ', '.join(f'{float(s):+g}: {p:.0%}' for s, p in family[name].items() if float(s))
+        return found or 'never'
+
+    found = ', searched within the budget' if config.get('budget') else ''
+    shared = ', one network for all signals' if config['train'].get('shared') else ''
+    return (
+        f'Recorded{found}: own greens x {family["green_scale"]:g}, '
+        f'lefts swap {family["swap_probability"]:.0%}, greens of 15 s and more shift '
+        f'{shifts("main_shift_s")} [s], shorter ones {shifts("minor_shift_s")}; '
+        f'observation `{config.get("observation", "detector")}`{shared}.'
+    )
+
+
 def map_section(name: str, kept: dict[str, Any]) -> list[str]:
     """Return one map's part of the page."""
     evaluation = kept['evaluation']
@@ -117,6 +137,8 @@ def map_section(name: str, kept: dict[str, Any]) -> list[str]:
         f'never recorded, {len(ours)} training seeds. '
         + ', '.join(f'{step} {found:.1f} min' for step, found in minutes.items())
         + f' ({sum(minutes.values()):.0f} min in all). '
+        + family_words(kept)
+        + ' '
         + gate_words(kept['gate']),
         '',
         '| controller | delay [s/veh] | IQM [s] | ÷ net_plan | CQL is better | waiting [s] | '
