@@ -106,8 +106,15 @@ def family_words(kept: dict[str, Any]) -> str:
     config = kept['config']
     family = kept.get('family') or config['record']['family']
 
+    def seconds(item: tuple[str, float]) -> float:
+        return float(item[0])
+
     def shifts(name: str) -> str:
-        found = ', '.join(f'{float(s):+g}: {p:.0%}' for s, p in family[name].items() if float(s))
+        found = ', '.join(
+            f'{float(s):+g}: {p:.0%}'
+            for s, p in sorted(family[name].items(), key=seconds)
+            if float(s)
+        )
         return found or 'never'
 
     found = ', searched within the budget' if config.get('budget') else ''
