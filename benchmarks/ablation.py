@@ -1,5 +1,5 @@
 """
-What each part of the recipe is worth: trains and plays every row of ``ablation.yaml``.
+What each part of the recipe is worth: trains and plays every row of ``ablation/*.yaml``.
 
 Rows are played on demand of the tuning split, because they are what choices are made by; test
 demand stays for judging. A finished row is kept in ``docs/ablation/<scenario>.json``, so that an
@@ -22,9 +22,11 @@ from matplotlib.figure import Figure
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from saferl_ros.bundle.folders import bundles_of
 from saferl_ros.bundle.produce import train_all
 from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.dataset.coverage import price
+from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.dataset.io import read_record
 from saferl_ros.env.junction import derive_junctions, Junction
@@ -43,6 +45,7 @@ class Ablation(BaseModel):
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     scenario: str
+    observation: str = 'detector'
     seeds: tuple[int, ...] = Field(min_length=1)
     demands: int = Field(ge=2)
     base: dict[str, Any]
@@ -69,83 +72,121 @@ def merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_row(
-    junction: Junction, ablation: Ablation, row: str, folder: Path, jobs: int
+    junctions: list[Junction], ablation: Ablation, row: str, folder: Path, jobs: int
 ) -> dict[str, Any]:
     """Record if need be, train and play one row; return its result."""
     started = time.monotonic()
     recording, training = ablation.settings(row)
     digest = hashlib.sha256(recording.model_dump_json().encode()).hexdigest()[:12]
-    data = folder / f'record_{digest}.h5'
-    if not data.exists():
-        record([junction], recording, [data], jobs=jobs)
+    ids = [junction.plan.junction_id for junction in junctions]
+    place = folder / f'record_{digest}'
+    files = record_paths(place.with_suffix('.h5') if len(ids) == 1 else place, ids)
+    record(junctions, recording, files, jobs=jobs)
     name = hashlib.sha256((digest + training.model_dump_json()).encode()).hexdigest()[:12]
-    bundles = train_all([data], training, folder / name, jobs=jobs)
+    bundles = train_all(files, training, folder / name, jobs=jobs)
     demands = [
         DemandVariation(split=Split.TUNE, seed=500 + n, scale=round(float(scale), 4))
         for n, scale in enumerate(np.linspace(*SCALES, ablation.demands))
     ]
     contestants = [
-        Contestant(name=found, bundles={junction.plan.junction_id: bundle})
-        for found, bundle in bundles.items()
+        Contestant(name=found, bundles=bundles_of(place, ids)) for found, place in bundles.items()
     ]
-    *rows, own = play_all(
-        [junction], [*contestants, Contestant(name='net_plan')], demands, jobs=jobs
+    references = [
+        Contestant(name='net_plan'),
+        Contestant(
+            name='own_plan', programs={j.plan.junction_id: j.plan.program for j in junctions}
+        ),
+    ]
+    *rows, net_plan, own_plan = play_all(
+        junctions, [*contestants, *references], demands, jobs=jobs
     )
     mean = np.mean(rows, axis=0)
-    cost = price(read_record(data))
+    cost = price(read_record(files[0]))
     return {
         'record': recording.model_dump(mode='json'),
         'train': training.model_dump(mode='json'),
         'price': cost,
         'by_seed': {name: float(np.mean(row)) for name, row in zip(bundles, rows, strict=True)},
         'delay_s': asdict(mean_interval(mean.tolist())),
-        'over_net_plan': asdict(ratio_interval(mean.tolist(), own)),
+        'over_net_plan': asdict(ratio_interval(mean.tolist(), net_plan)),
+        'over_own_plan': asdict(ratio_interval(mean.tolist(), own_plan)),
+        'worst_over_own_plan': max(float(np.sum(row) / np.sum(own_plan)) for row in rows),
         'minutes': (time.monotonic() - started) / 60,
     }
 
 
-def write_page(ablation: Ablation, kept: dict[str, Any], path: Path) -> None:
-    """Write the table of all rows that are kept."""
+def write_page(ablations: list[Ablation], docs: Path) -> None:
+    """Write the tables of all rows that are kept."""
     lines = [
         '# Ablation',
         '',
-        'Written by `benchmarks/ablation.py` from `benchmarks/ablation.yaml`. Each row changes '
-        f'the base in one thing; {ablation.scenario}, {len(ablation.seeds)} training seeds, '
-        f'{ablation.demands} demands of the tuning split with scales {SCALES[0]} to {SCALES[1]}, '
-        'last checkpoint. Intervals are over demands. A negative difference is less delay.',
+        'Written by `benchmarks/ablation.py` from `benchmarks/ablation/*.yaml`. Each row changes '
+        'the base in one thing; last checkpoint, played on demand of the tuning split, because '
+        'choices are made by it. Intervals are over demands. A negative difference is less delay. '
+        '`net_plan` is the program as it stands, `own_plan` the same with complete clearances.',
         '',
-        '| row | delay by seed [s/veh] | mean [95 % interval] | ÷ net_plan | against base [s] '
-        '| price of the record | minutes |',
-        '|---' * 7 + '|',
+    ]
+    for ablation in ablations:
+        kept = read_kept(store_of(docs, ablation))
+        if kept:
+            lines += section(ablation, kept, docs)
+    (docs / 'ablation.md').write_text('\n'.join(lines).rstrip() + '\n', encoding='utf-8')
+
+
+def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
+    """Return one scenario's part of the page; draw its plot."""
+    lines = [
+        f'## {ablation.scenario}',
+        '',
+        f'{len(ablation.seeds)} training seeds, {ablation.demands} demands with scales '
+        f'{SCALES[0]} to {SCALES[1]}, observation `{ablation.observation}`.',
+        '',
+        '| row | delay by seed [s/veh] | mean [95 % interval] | ÷ net_plan | ÷ own_plan | '
+        '÷ own_plan, worst seed | against base [s] | price of the record | minutes |',
+        '|---' * 9 + '|',
     ]
     base_s = kept.get('base', {}).get('delay_s', {}).get('mean')
     for row in (row for row in ablation.rows if row in kept):
         one = kept[row]
-        delay, ratio, cost = one['delay_s'], one['over_net_plan'], one['price']
+        delay, cost = one['delay_s'], one['price']
         against = '–' if base_s is None else f'{delay["mean"] - base_s:+.1f}'
         lines.append(
             f'| {row} | {", ".join(f"{value:.1f}" for value in one["by_seed"].values())} | '
             f'{delay["mean"]:.1f} [{delay["ci_low"]:.1f}, {delay["ci_high"]:.1f}] | '
-            f'{ratio["mean"]:.2f} | {against} | '
+            f'{one["over_net_plan"]["mean"]:.2f} | {one["over_own_plan"]["mean"]:.2f} | '
+            f'{one["worst_over_own_plan"]:.2f} | {against} | '
             f'{"–" if cost is None else format(cost["mean"], ".2f")} | {one["minutes"]:.1f} |'
         )
+    lines.append('')
     missing = [row for row in ablation.rows if row not in kept]
     if missing:
-        lines += ['', f'Not run yet: {", ".join(missing)}.']
+        lines += [f'Not run yet: {", ".join(missing)}.', '']
     points = priced(ablation, kept)
     if points:
-        plot(points, path.parent / 'ablation' / 'price.svg')
+        name = f'{ablation.scenario}_price.svg'
+        plot(points, docs / 'ablation' / name)
         lines += [
-            '',
-            '## Gain against price',
-            '',
             'What a policy gains over the own plan, against what recording its data cost: each '
             'record once with CQL, and with offline double DQN where that was tried. A price of '
             '1.05 is the budget.',
             '',
-            '![Delay over net_plan against the price of the record](ablation/price.svg)',
+            f'![Delay over net_plan against the price of the record](ablation/{name})',
+            '',
         ]
-    path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    return lines
+
+
+def store_of(docs: Path, ablation: Ablation) -> Path:
+    """Return where the rows of a scenario are kept."""
+    return docs / 'ablation' / f'{ablation.scenario}.json'
+
+
+def read_kept(store: Path) -> dict[str, Any]:
+    """Return the kept rows."""
+    found: dict[str, Any] = {}
+    if store.exists():
+        found = json.loads(store.read_text(encoding='utf-8'))
+    return found
 
 
 def priced(ablation: Ablation, kept: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -194,31 +235,35 @@ def plot(points: dict[str, dict[str, Any]], path: Path) -> None:
 def main() -> None:
     """Run every row that is not kept yet."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'config', type=Path, nargs='?', default=Path(__file__).with_suffix('.yaml')
-    )
+    parser.add_argument('config', type=Path, nargs='*', help='default: all of them')
     parser.add_argument('--jobs', type=int, default=2)
     parser.add_argument('--only', nargs='+', metavar='ROW', help='run these rows alone')
     parser.add_argument('--docs', type=Path, default=ROOT / 'docs')
     options = parser.parse_args()
-    ablation = read_yaml(options.config, Ablation)
-    (junction,) = derive_junctions(load_scenario(ablation.scenario))
-    store = options.docs / 'ablation' / f'{ablation.scenario}.json'
-    store.parent.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(store.read_text(encoding='utf-8')) if store.exists() else {}
-    folder = ROOT / 'runs' / 'ablation' / ablation.scenario
-    folder.mkdir(parents=True, exist_ok=True)
-    for row in options.only or ablation.rows:
-        recording, training = ablation.settings(row)
-        settings = [recording.model_dump(mode='json'), training.model_dump(mode='json')]
-        if row in kept and [kept[row]['record'], kept[row]['train']] == settings:
-            continue
-        kept[row] = run_row(junction, ablation, row, folder, options.jobs)
-        partial = store.with_suffix('.writing')
-        partial.write_text(json.dumps(kept, indent=1) + '\n', encoding='utf-8')
-        partial.replace(store)
-        print(f'{row}: {kept[row]["delay_s"]["mean"]:.1f} s/veh', flush=True)
-        write_page(ablation, kept, options.docs / 'ablation.md')
+    everything = sorted(Path(__file__).with_suffix('').glob('*.yaml'))
+    ablations = [read_yaml(path, Ablation) for path in everything]
+    for path in options.config or everything:
+        ablation = read_yaml(path, Ablation)
+        junctions = derive_junctions(
+            load_scenario(ablation.scenario), observation=ablation.observation
+        )
+        store = store_of(options.docs, ablation)
+        store.parent.mkdir(parents=True, exist_ok=True)
+        kept = read_kept(store)
+        folder = ROOT / 'runs' / 'ablation' / ablation.scenario
+        folder.mkdir(parents=True, exist_ok=True)
+        for row in options.only or ablation.rows:
+            recording, training = ablation.settings(row)
+            settings = [recording.model_dump(mode='json'), training.model_dump(mode='json')]
+            if row in kept and [kept[row]['record'], kept[row]['train']] == settings:
+                continue
+            kept[row] = run_row(junctions, ablation, row, folder, options.jobs)
+            partial = store.with_suffix('.writing')
+            partial.write_text(json.dumps(kept, indent=1) + '\n', encoding='utf-8')
+            partial.replace(store)
+            print(f'{row}: {kept[row]["delay_s"]["mean"]:.1f} s/veh', flush=True)
+            write_page(ablations, options.docs)
+    write_page(ablations, options.docs)
 
 
 if __name__ == '__main__':

@@ -50,8 +50,11 @@ def test_the_configurations_that_ship_are_valid(path):
     assert copy == found
 
 
-def test_every_row_of_the_ablation_is_valid():
-    with (ROOT / 'benchmarks' / 'ablation.yaml').open(encoding='utf-8') as file:
+@pytest.mark.parametrize(
+    'path', sorted((ROOT / 'benchmarks' / 'ablation').glob('*.yaml')), ids=lambda p: p.stem
+)
+def test_every_row_of_the_ablation_is_valid(path):
+    with path.open(encoding='utf-8') as file:
         table = yaml.safe_load(file)
     for row in [table['base'], *table['rows'].values()]:
         assert set(row) <= {'record', 'train'}
