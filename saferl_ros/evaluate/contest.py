@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from saferl_ros import __version__
+import saferl_ros
 from saferl_ros.bundle.manifest import Manifest, sha256
 from saferl_ros.control.controller import Controller
 from saferl_ros.control.coordinated import CoordinatedPlan
@@ -26,7 +26,6 @@ from saferl_ros.env.junction import Junction
 from saferl_ros.env.network_simulation import NetworkSimulation
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.isolation import run_isolated
-from saferl_ros.record.revision import git_revision
 from saferl_ros.scenario import DemandVariation
 from saferl_ros.shield import Shield
 from saferl_ros.shield.guard import Guard
@@ -36,6 +35,9 @@ from saferl_ros.sumo.home import sumo_version
 from saferl_ros.sumo.simulation import SimulationOptions
 
 Progress = Callable[[int, int], None]
+ROOMS_PLAYED = (  # whose code an episode runs through
+    *('bundle', 'control', 'env', 'observation', 'scenario', 'shield', 'signals', 'sumo'),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,7 @@ class Match:
         scenario, bundles = self.junctions[0].scenario, self.contestant.bundles or {}
         files = (scenario.net_file, *scenario.route_files, *scenario.additional_files)
         described = {
-            'versions': [__version__, git_revision(), sumo_version()],
+            'versions': [_code(), sumo_version()],
             'scenario': [scenario.to_json(), [_content(path, path.stat()) for path in files]],
             'junctions': [[j.plan.fingerprint(), j.spec.fingerprint()] for j in self.junctions],
             'contestant': _CONTESTANT.dump_python(
@@ -124,6 +126,17 @@ class Match:
             'measured': [self.keep_trace, self.count_conflicts],
         }
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Return a digest of the code that an episode runs through."""
+    package = Path(saferl_ros.__file__).parent
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for room in ROOMS_PLAYED:
+        for path in sorted((package / room).rglob('*.py')):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @cache
