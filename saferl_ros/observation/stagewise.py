@@ -34,10 +34,6 @@ STAGE_FEATURES = (
     'mean_occupancy',
     'advance_queue',  # further up the served approaches
     'advance_moving',
-    'upstream_queue',  # on the roads that lead there; like the next, zero but for 'neighbours'
-    'upstream_moving',
-    'exit_queue',  # where the served movements lead
-    'exit_moving',
     'n_lanes',  # served [10 lanes]
 )
 EXISTS, SHOWS, IS_LEGAL = range(3)
@@ -59,8 +55,7 @@ class StageEncoding:
     def __init__(self, plan: SignalPlan, spec: ObservationSpec) -> None:
         if spec.kind == 'sumo_rl':
             raise UsageError(
-                "a shared policy needs the observation 'detector', 'neighbours' or 'ideal', "
-                "not 'sumo_rl'"
+                "a shared policy needs the observation 'detector', 'neighbours' or 'ideal', not 'sumo_rl'"
             )
         column = {feature.name: n for n, feature in enumerate(spec.features())}
         n_stages = plan.n_stages
@@ -90,14 +85,10 @@ class StageEncoding:
                     row[at['mean_occupancy'], column[f'{lane.lane_id}_occupancy']] = share
                     row[at['mean_queue_ratio'], queue] = share * 10.0 / lane.capacity_veh
             edges = {spec.lanes[n].lane_id.rsplit('_', 1)[0] for n in served}
-            places = dict.fromkeys(edges, 'advance')
-            places |= {f'{edge}_upstream': 'upstream' for edge in edges}
-            places |= {f'{edge}_exit': 'exit' for edge in _exit_edges(plan, stage)}
             for approach in spec.approaches:
-                place = places.get(approach.edge_id)
-                for what in ('queue', 'moving') if place else ():
-                    source = column[f'{approach.edge_id}_advance_{what}']
-                    row[at[f'{place}_{what}'], source] = 1.0
+                if approach.edge_id in edges:
+                    for what in ('advance_queue', 'advance_moving'):
+                        row[at[what], column[f'{approach.edge_id}_{what}']] = 1.0
         self.n_stages = n_stages
         self.matrix = matrix.reshape(n_stages * N_STAGE_FEATURES, spec.size)
         self.offset = offset.reshape(-1)
@@ -125,13 +116,3 @@ def _served_lanes(
         n for n, lane in enumerate(spec.lanes) if lamps.get(lane.lane_id, set()) == {'g'}
     ]
     return protected, permissive
-
-
-def _exit_edges(plan: SignalPlan, stage: int) -> set[str]:
-    """Return the roads that the green movements lead to."""
-    lamps = plan.stages[stage].lamps
-    return {
-        link.to_lane.rsplit('_', 1)[0]
-        for link, lamp in zip(plan.links, lamps, strict=True)
-        if lamp in GREEN_LAMPS
-    }

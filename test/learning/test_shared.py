@@ -13,10 +13,8 @@ from saferl_ros.bundle.load import load_bundle
 from saferl_ros.bundle.produce import run_training, TrainTask
 from saferl_ros.dataset.io import write_record
 from saferl_ros.dataset.schema import Record
-from saferl_ros.env.junction import derive_junctions
 from saferl_ros.observation import ObservationSpec
 from saferl_ros.observation.stagewise import N_STAGE_FEATURES, STAGE_FEATURES, StageEncoding
-from saferl_ros.scenario import load_scenario
 from saferl_ros.signals import SignalPlan
 from saferl_ros.train.algorithm import create_shared
 from saferl_ros.train.config import FqeConfig, QLearningConfig, TrainConfig
@@ -152,32 +150,3 @@ def test_a_shared_policy_serves_a_junction_that_it_never_saw(
     has_guard = [load_bundle(folder).guard_model is not None for folder in folders]
     assert has_guard[0]
     assert has_guard[1] is not bool(leave_out)
-
-
-def test_neighbours_enter_the_rows_of_the_stages_that_they_concern() -> None:
-    """One junction of a grid: what fills an exit is seen by the stages that lead there alone."""
-    (junction,) = derive_junctions(load_scenario('grid4x4'), ['B1'], observation='neighbours')
-    plan, spec = junction.plan, junction.spec
-    names = [feature.name for feature in spec.features()]
-    at = STAGE_FEATURES.index
-    for suffix, feature in (('exit', 'exit_queue'), ('upstream', 'upstream_queue')):
-        roads = [a.edge_id for a in spec.approaches if a.edge_id.endswith(f'_{suffix}')]
-        assert roads
-        for road in roads:
-            observation = np.zeros((1, spec.size))
-            observation[0, names.index(f'{road}_advance_queue')] = 0.5
-            rows = encoded(plan, spec, observation)[0]
-            others = [
-                n for n in range(len(STAGE_FEATURES)) if n not in (at('exists'), at('n_lanes'))
-            ]
-            touched = {STAGE_FEATURES[n] for n in others if rows[:, n].any()}
-            assert touched == {feature}
-            edge = road.removesuffix(f'_{suffix}')
-            for stage, lamps in enumerate(s.lamps for s in plan.stages):
-                lanes = [
-                    link.to_lane if suffix == 'exit' else link.from_lane
-                    for link, lamp in zip(plan.links, lamps, strict=True)
-                    if lamp in 'Gg'
-                ]
-                leads = any(lane.rsplit('_', 1)[0] == edge for lane in lanes)
-                assert rows[stage, at(feature)] == (0.5 if leads else 0.0)
