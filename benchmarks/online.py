@@ -2,10 +2,11 @@
 What exploring in the street would have bought: Double DQN that learns online, beside our policies.
 
 ``python benchmarks/online.py runs/benchmark/cologne1`` learns at every junction of a finished
-benchmark run with the network, reward and discount of its offline policies, but from 80 simulated
-hours of its own choosing (epsilon-greedy among the legal stages), and plays the test demands of
-that run. It is a yardstick and no part of the package, which never explores. Finished seeds are
-kept, so that an interrupted run goes on; results go to ``docs/benchmark/<map>.online.json``.
+benchmark run with a network of its own, by the offline recipe's network, reward and discount, but
+from 80 simulated hours of its own choosing (epsilon-greedy among the legal stages), and plays the
+test demands of that run. It is a yardstick and no part of the package, which never explores.
+Finished seeds are kept, so that an interrupted run goes on; results go to
+``docs/benchmark/<map>.online.json``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from saferl_ros.dataset.schema import Record
 from saferl_ros.env.network import NetworkEnv
 from saferl_ros.evaluate.contest import Contestant, play_all
 from saferl_ros.evaluate.judge import test_demands
+from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.isolation import run_isolated
 from saferl_ros.record.recorder import draw_demands, RecordConfig
 from saferl_ros.train.averaging import WeightAverage
@@ -114,6 +116,7 @@ def learn_online(task: OnlineTask) -> None:
         junction_ids=tuple(ids),
         clearance=junctions[0].plan.clearance,
         observation=config.observation,
+        settings=config.signals,
     )
     agents = {
         record.plan.junction_id: make_agent(record, config.train)
@@ -197,7 +200,13 @@ def main() -> None:
         Contestant(name='online', bundles=bundles_of(task.folder, ids)) for task in tasks
     ]
     with progress_bar('judging') as progress:
-        scores = play_all(junctions, contestants, demands, jobs=options.jobs, progress=progress)
+        kept_file = options.run_dir / 'online.episodes.jsonl'
+        scores = play_all(
+            *(junctions, contestants, demands),
+            jobs=options.jobs,
+            kept=KeptEpisodes(kept_file),
+            progress=progress,
+        )
     for task, row in zip(tasks, scores, strict=True):
         print(f'online Double DQN, seed {task.seed}: {np.mean(row):.1f} s/veh')
     kept = {

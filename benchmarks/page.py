@@ -117,7 +117,8 @@ def family_words(kept: dict[str, Any]) -> str:
         )
         return found or 'never'
 
-    found = ', searched within the budget' if config.get('budget') else ''
+    budget = config['record'].get('budget')
+    found = f', searched for a price of at most {budget:g}' if budget else ''
     shared = ', one network for all signals' if config['train'].get('shared') else ''
     return (
         f'Recorded{found}: own greens x {family["green_scale"]:g}, '

@@ -22,9 +22,9 @@ from saferl_ros.bundle.produce import train_all
 from saferl_ros.cli.screen import print_table, progress_bar
 from saferl_ros.dataset.intervals import ratio_interval
 from saferl_ros.env.junction import derive_junctions, Junction
-from saferl_ros.evaluate.contest import Contestant, Match, play
+from saferl_ros.evaluate.contest import Contestant, Match, play_matches
 from saferl_ros.evaluate.judge import test_demands
-from saferl_ros.isolation import run_isolated
+from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation
 from saferl_ros.train.config import FqeConfig, TrainConfig
 
@@ -83,11 +83,14 @@ def main() -> None:
                 matches[junction_id, contestant.name, n] = Match(
                     junctions=(junction,), contestant=contestant, demand=demand
                 )
-    delays, keys = {}, list(matches)
     with progress_bar('judging') as progress:
-        for index, result in run_isolated(play, list(matches.values()), jobs=options.jobs):
-            delays[keys[index]] = result.trips.delay_s
-            progress(len(delays), len(keys))
+        results = play_matches(
+            list(matches.values()),
+            jobs=options.jobs,
+            kept=KeptEpisodes(options.output / 'episodes.jsonl'),
+            progress=progress,
+        )
+    delays = {key: result.trips.delay_s for key, result in zip(matches, results, strict=True)}
     kept = {}
     for junction_id, (scenario, _, demands) in places.items():
         scores = {

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
-from saferl_ros.control.rollout import drive
+from saferl_ros.control.rollout import Drive, drive, EpisodeResult, finish
 from saferl_ros.env.intersection import IntersectionEnv
 from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.env.network_simulation import JunctionSimulation, NetworkSimulation
 from saferl_ros.observation.spec import COUNT_SCALE_VEH
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
-from saferl_ros.sumo.outputs import Collision, read_collisions
-from saferl_ros.sumo.simulation import Simulation, SimulationOptions
+from saferl_ros.sumo.simulation import SimulationOptions
 
 Trajectory = tuple[list[list[float]], list[float], list[float], list[str]]
 
@@ -120,14 +119,14 @@ def look_around(seconds: int) -> list[tuple[str, float, int]]:
     return found
 
 
-def one_drives_blind(is_blind: bool) -> tuple[tuple[float, str, str] | None, list[Collision]]:
+def one_drives_blind(is_blind: bool) -> tuple[tuple[float, str, str] | None, EpisodeResult]:
     """Let the first vehicle that follows another drive on as if nobody were there."""
-    simulation = Simulation(
-        load_scenario('cologne1', horizon_s=120), None, SimulationOptions(outputs=True)
-    )
-    simulation.start()
-    api, blind = simulation.api, None
-    while simulation.time_s < 25320:
+    junctions = derive_junctions(load_scenario('cologne1', horizon_s=120))
+    demand = DemandVariation(split=Split.TUNE, seed=0, is_nominal=True)
+    simulation = NetworkSimulation(junctions, demand, SimulationOptions(outputs=True))
+    simulation.start(is_controlled=False)
+    api, blind = simulation.simulation.api, None
+    while api.simulation.getTime() < 25320:
         api.simulationStep()
         for vehicle in api.vehicle.getIDList() if is_blind and blind is None else ():
             leader = api.vehicle.getLeader(vehicle, 20)
@@ -135,9 +134,6 @@ def one_drives_blind(is_blind: bool) -> tuple[tuple[float, str, str] | None, lis
                 api.vehicle.setSpeedMode(vehicle, 0)
                 api.vehicle.setLaneChangeMode(vehicle, 0)
                 api.vehicle.setSpeed(vehicle, 4)
-                blind = (simulation.time_s, vehicle, leader[0])
+                blind = (api.simulation.getTime(), vehicle, leader[0])
                 break
-    simulation.close()
-    collisions = read_collisions(simulation.collision_file)
-    simulation.cleanup()
-    return blind, collisions
+    return blind, finish(simulation, Drive())

@@ -5,50 +5,52 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 import sys
+from typing import Any
 
 from saferl_ros.cli.screen import print_table, progress_bar
 from saferl_ros.control.family import FamilyConfig, Shifts
 from saferl_ros.env.junction import Junction
 from saferl_ros.evaluate.budget import Affordable, widest_family
 from saferl_ros.evaluate.kept import KeptEpisodes
+from saferl_ros.record.recorder import RecordConfig, Search
 
 
-def search_family(
-    junctions: Sequence[Junction],
-    budget: float,
-    *,
-    scale_range: tuple[float, float],
-    keep: Path,
-    jobs: int,
-    is_quiet: bool,
-) -> FamilyConfig:
+def family_search(
+    junctions: Sequence[Junction], config: RecordConfig, *, jobs: int, is_quiet: bool
+) -> Search:
     """
-    Return the widest family within the budget, and show what was tried.
+    Return what a recording asks for its family, and what shows what was tried.
 
-    :param keep: a file for the episodes of the search, so that it goes on when interrupted.
+    :param config: of the recording; states the budget.
     """
-    with progress_bar('searching a family') as progress:
-        found = widest_family(
-            junctions,
-            budget,
-            scale_range=scale_range,
-            jobs=jobs,
-            kept=KeptEpisodes(keep),
-            progress=progress,
-        )
-    if not is_quiet:
-        print_search(found, budget)
-    if not found.is_within:
-        print(
-            f'note: no family keeps the budget of {budget:g}; the cheapest one costs '
-            f'{found.trials[-1].price.mean:.2f} and is recorded',
-            file=sys.stderr,
-        )
-    return found.family
+
+    def search(keep: Path) -> tuple[FamilyConfig, Any]:
+        budget = config.budget
+        assert budget is not None
+        with progress_bar('searching a family') as progress:
+            found = widest_family(
+                junctions,
+                budget,
+                scale_range=config.scale_range,
+                jobs=jobs,
+                kept=KeptEpisodes(keep),
+                progress=progress,
+            )
+        if not is_quiet:
+            print_search(found, budget)
+        if not found.is_within:
+            print(
+                f'note: no family keeps the budget of {budget:g}; the cheapest one costs '
+                f'{found.trials[-1].price.mean:.2f} and is recorded',
+                file=sys.stderr,
+            )
+        return found.family, found.to_json()
+
+    return search
 
 
 def print_search(found: Affordable, budget: float) -> None:
-    """Print the families that were tried, widest first; the last one is recorded."""
+    """Print the families that were tried; the last one is recorded."""
     rows = []
     for trial in found.trials:
         family, price = trial.family, trial.price
@@ -63,7 +65,7 @@ def print_search(found: Affordable, budget: float) -> None:
             ]
         )
     print_table(
-        f'families within a price of {budget:g}; the last one is recorded',
+        f'families tried for a price of at most {budget:g}; the last one is recorded',
         [
             'greens x',
             'lefts swap',

@@ -27,7 +27,7 @@ from saferl_ros.errors import SaferlError
 
 EXIT_OK, EXIT_NO, EXIT_USAGE = 0, 1, 2
 EXIT_INTERRUPTED, EXIT_PIPE = 130, 141  # 128 + SIGINT and SIGPIPE, as shells expect
-_RESUMABLE = ('record', 'train', 'run')
+_RESUMABLE = ('record', 'train', 'evaluate', 'run')
 
 _COMMANDS = (
     scenarios,

@@ -20,7 +20,7 @@ from saferl_ros.cli.arguments import (
     require,
     Subparsers,
 )
-from saferl_ros.cli.budget import search_family
+from saferl_ros.cli.budget import family_search
 from saferl_ros.cli.inspect import print_qualities
 from saferl_ros.cli.screen import print_json, progress_bar
 from saferl_ros.cli.yaml_file import read_yaml
@@ -73,7 +73,8 @@ def add_parser(commands: Subparsers) -> None:
         type=price_budget,
         metavar='PRICE',
         help='search the widest family of plans whose delay is at most PRICE times that of the '
-        'own plan, and record that, for example 1.05; takes some minutes more',
+        'own plan, and record that, for example 1.05; costs 22 to 78 simulated hours more, and '
+        'goes on when interrupted; if none keeps it, the cheapest is recorded',
     )
     parser.add_argument('--reward', choices=REWARDS, default='time_lost')
     parser.add_argument(
@@ -97,7 +98,11 @@ def main(options: argparse.Namespace) -> int:
     if options.budget is not None and (options.family or options.plans != 'leadlag'):
         raise UsageError('--budget searches the family: leave out --family and --plans')
     config = RecordConfig(
-        episodes=options.episodes, seed=options.seed, family=family, reward=options.reward
+        episodes=options.episodes,
+        seed=options.seed,
+        budget=options.budget,
+        family=family,
+        reward=options.reward,
     )
     paths = record_paths(options.output, [junction.plan.junction_id for junction in junctions])
     if options.csv and len(paths) > 1:
@@ -107,23 +112,16 @@ def main(options: argparse.Namespace) -> int:
         )
     for path in filter(None, (*paths, options.csv)):
         check_output(path)
-    if options.budget is not None:
-        family = search_family(
-            junctions,
-            options.budget,
-            scale_range=config.scale_range,
-            keep=options.output.with_suffix('.search.episodes.jsonl'),
-            jobs=options.jobs,
-            is_quiet=options.json,
-        )
-        config = config.model_copy(update={'family': family})
+    search = family_search(junctions, config, jobs=options.jobs, is_quiet=options.json)
     with progress_bar('recording') as progress:
-        record(junctions, config, paths, jobs=options.jobs, progress=progress)
+        record(junctions, config, paths, search=search, jobs=options.jobs, progress=progress)
     return _show(options, paths)
 
 
 def _from_bag(options: argparse.Namespace) -> int:
     """Turn a recorded bag into a record."""
+    if options.budget is not None:
+        raise UsageError('--from-bag records what was there; leave out --budget')
     if options.scenario is not None:
         raise UsageError(
             f"--from-bag takes everything from the bag; leave out '{options.scenario}'"

@@ -10,13 +10,14 @@ from pathlib import Path
 import time
 
 from saferl_ros.cli.arguments import add_command, add_jobs, add_json, require, Subparsers
-from saferl_ros.cli.budget import search_family
+from saferl_ros.cli.budget import family_search
 from saferl_ros.cli.evaluate import print_evaluation
 from saferl_ros.cli.gate import decide, print_gate
 from saferl_ros.cli.inspect import print_qualities
 from saferl_ros.cli.run_config import RunConfig
 from saferl_ros.cli.screen import print_json, progress_bar, write_json
 from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.control.family import FamilyConfig
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import cannot_write, read_record
@@ -60,26 +61,26 @@ def main(options: argparse.Namespace) -> int:
     check_device(options.device)
     folder = options.output or Path('runs') / config.name
     open_run_folder(folder, config)
-    if config.budget is not None:
-        with timed(folder, 'search'):
-            family = search_family(
-                junctions,
-                config.budget,
-                scale_range=config.record.scale_range,
-                keep=folder / 'search.episodes.jsonl',
-                jobs=options.jobs,
-                is_quiet=options.json,
-            )
-        config = config.model_copy(
-            update={'record': config.record.model_copy(update={'family': family})}
-        )
     place = folder / ('dataset.h5' if len(junctions) == 1 else 'dataset')
     files = record_paths(place, [junction.plan.junction_id for junction in junctions])
 
     if not all(file.exists() for file in files):
         with timed(folder, 'record'), progress_bar('recording') as progress:
-            record(junctions, config.record, files, jobs=options.jobs, progress=progress)
-    reports = [quality(read_record(file)) for file in files]
+            search = family_search(
+                junctions, config.record, jobs=options.jobs, is_quiet=options.json
+            )
+            record(
+                junctions,
+                config.record,
+                files,
+                search=search,
+                jobs=options.jobs,
+                progress=progress,
+            )
+    records = [read_record(file) for file in files]
+    family = FamilyConfig.model_validate(records[0].manifest['family'])
+    reports = [quality(one) for one in records]
+    del records  # they may be large
     write_json(reports[0] if len(reports) == 1 else reports, folder / 'quality.json')
     if not options.json:
         print_qualities(reports, [junction.plan for junction in junctions])
@@ -108,7 +109,7 @@ def main(options: argparse.Namespace) -> int:
                 junctions,
                 bundles,
                 config.evaluate,
-                family=config.record.family,
+                family=family,
                 keep=kept_file(evaluation_file),
                 jobs=options.jobs,
                 progress=judging,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from saferl_ros.control.family import FamilyConfig
 from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.evaluate.gate import GateConfig
 from saferl_ros.evaluate.judge import EvaluateConfig
@@ -32,18 +31,10 @@ class RunConfig(BaseModel):
     clearance: Literal['legal', 'net', 'resco'] = 'legal'
     observation: Literal['detector', 'neighbours', 'ideal', 'sumo_rl'] = 'detector'
     signals: SignalSettings = NO_SETTINGS  # bounds and longer times, by junction
-    budget: float | None = Field(default=None, gt=0)  # price of the data: the widest family of
-    # plans within it is searched and recorded
     record: RecordConfig = RecordConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
-
-    @model_validator(mode='after')
-    def _one_family(self) -> Self:
-        if self.budget is not None and self.record.family != FamilyConfig():
-            raise ValueError('budget searches the family: leave out record.family, or budget')
-        return self
 
     def load_junctions(self) -> list[Junction]:
         """

@@ -137,6 +137,7 @@ def finish(
     """
     simulation.simulation.close()
     trips = read_trips(simulation.simulation.tripinfo_file, simulation.simulation.statistics_file)
+    collisions = read_collisions(simulation.simulation.collision_file)
     conflicts = 0.0
     if simulation.simulation.options.conflicts:
         noted = count_conflicts(simulation.simulation.conflict_file)
@@ -155,7 +156,7 @@ def finish(
         starved=faults['long_red'],
         n_decisions=done.n_decisions,
         conflicts=conflicts,
-        collisions=read_collisions(simulation.simulation.collision_file),
+        collisions=collisions,
         queue_times_s=sampler.times_s if sampler and keep_trace else [],
         queue_trace_veh=sampler.queue_veh if sampler and keep_trace else [],
     )

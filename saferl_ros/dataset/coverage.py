@@ -14,6 +14,7 @@ from saferl_ros.env.cost import COST_NAMES
 from saferl_ros.errors import DatasetError
 
 ELAPSED_BIN_S = 5.0
+BUDGET = 1.05  # the usual limit on the price of the data
 RARE = 20  # fewer samples than this of a legal choice is thin
 
 
@@ -49,6 +50,7 @@ def quality(record: Record) -> dict[str, Any]:
         'n_changes': int(sum(int((e.applied_stage != e.stage[:-1]).sum()) for e in episodes)),
         'effective_size': float(weights.sum() ** 2 / (weights**2).sum()),
         'price': price(record),
+        'budget': record.manifest.get('budget') or BUDGET,
         'demand_scale': {'min': min(scales), 'max': max(scales)},
         'n_surges': sum(e.demand.get('surge') is not None for e in episodes),
         'return': {
@@ -154,17 +156,17 @@ def _always_as_long(coverage: list[dict[str, Any]]) -> list[int]:
     return sorted(stage for stage, lengths in ends.items() if len(lengths) == 1)
 
 
-def warnings(report: dict[str, Any], *, max_price: float = 1.05) -> list[str]:
+def warnings(report: dict[str, Any]) -> list[str]:
     """Return, in words, what the data cannot support or cost too much."""
     found = []
     if report['price'] is None:
         if report['family']['plans'] != 'net':  # the own plan costs nothing more than itself
             found.append('the own plan was not recorded, so the price of the data is unknown')
-    elif report['price']['mean'] > max_price:
+    elif report['price']['mean'] > report['budget']:
         found.append(
             f"the data cost {report['price']['mean']:.2f} of the own plan's delay, above the "
-            f'budget of {max_price:.2f}: narrow the ranges of the family, or let a search do it '
-            "('saferl record --budget')"
+            f'budget of {report["budget"]:g}: narrow the ranges of the family, or let '
+            "'saferl record --budget' search with a lower one"
         )
     if report['hours'] < 20:
         found.append(

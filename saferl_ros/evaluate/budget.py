@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +75,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Affordable:
-    """What was found: the trials played in full, the last of which should be recorded."""
+    """
+    What was found: the trials played in full, the last of which should be recorded.
+
+    They come widest first, and the last is the first within the budget; where none is, the
+    cheapest comes last.
+    """
 
     trials: tuple[Trial, ...]
     is_within: bool  # whether the budget was kept; else the cheapest trial stands last
@@ -83,6 +89,13 @@ class Affordable:
     def family(self) -> FamilyConfig:
         """The family to record."""
         return self.trials[-1].family
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the trials as JSON-ready data."""
+        return [
+            {'family': trial.family.model_dump(mode='json'), 'price': asdict(trial.price)}
+            for trial in self.trials
+        ]
 
 
 def widest_family(

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +114,7 @@ class Match:
         files = (scenario.net_file, *scenario.route_files, *scenario.additional_files)
         described = {
             'versions': [_code(), sumo_version()],
-            'scenario': [scenario.to_json(), [_content(path, path.stat()) for path in files]],
+            'scenario': [scenario.to_json(), [_content(path) for path in files]],
             'junctions': [[j.plan.fingerprint(), j.spec.fingerprint()] for j in self.junctions],
             'contestant': _CONTESTANT.dump_python(
                 self.contestant, mode='json', exclude={'name', 'tuned', 'bundles'}
@@ -128,6 +127,9 @@ class Match:
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
+_content = cache(sha256)
+
+
 @cache
 def _code() -> str:
     """Return a digest of the code that an episode runs through."""
@@ -137,11 +139,6 @@ def _code() -> str:
         for path in sorted((package / room).rglob('*.py')):
             digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-@cache
-def _content(path: Path, _state: os.stat_result) -> str:
-    return sha256(path)
 
 
 def play(match: Match) -> EpisodeResult:
@@ -205,8 +202,11 @@ def play_matches(
     :param kept: what was played before is taken from it, and what is played now is added to it.
     :param progress: called with (episodes done, episodes in all).
     """
+    _content.cache_clear()  # a file may have been edited since
     keys = [match.key() for match in matches] if kept else []
-    results = {n: found for n, key in enumerate(keys) if (found := kept and kept.get(key))}
+    results: dict[int, EpisodeResult] = {}
+    if kept:
+        results = {n: found for n, key in enumerate(keys) if (found := kept.get(key))}
     todo = [n for n in range(len(matches)) if n not in results]
     progress(len(results), len(matches))
     for index, result in run_isolated(play, [matches[n] for n in todo], jobs=jobs):

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.degradation import BROKEN
 
+N_NAMED = 3  # collisions that a reason names
+
 
 class GateConfig(BaseModel):
     """The limits; every one is judged with its interval."""
@@ -101,12 +103,14 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
 
 
 def _where(collisions: list[dict[str, Any]]) -> str:
-    """Return where to look: each collision with its time in the scenario."""
-    return ''.join(
+    """Return where to look: the first collisions, each with its time in the scenario."""
+    more = f'; and {len(collisions) - N_NAMED} more' if len(collisions) > N_NAMED else ''
+    named = (
         f'; on demand {one["demand"]} at {timedelta(seconds=round(one["time_s"]))} '
         f"'{one['collider_id']}' ran into '{one['victim_id']}' on lane '{one['lane_id']}'"
-        for one in collisions
+        for one in collisions[:N_NAMED]
     )
+    return ''.join(named) + more
 
 
 def _valued(values: list[dict[str, float]]) -> list[Check]:

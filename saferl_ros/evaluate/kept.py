@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.dataset.io import cannot_write
+from saferl_ros.errors import DatasetError
 
 _RESULT = TypeAdapter(EpisodeResult)
 
@@ -27,16 +28,19 @@ class KeptEpisodes:
     A line that a kill cut short counts as not played.
 
     :param path: need not exist.
+    :raises DatasetError: if it is there and cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._results: dict[str, EpisodeResult] = {}
-        self._needs_newline = False
-        if not path.exists():
-            return
-        text = path.read_text(encoding='utf-8', errors='replace')
-        self._needs_newline = bool(text) and not text.endswith('\n')
+        try:
+            text = path.read_text(encoding='utf-8', errors='replace') if path.exists() else ''
+        except OSError as error:
+            raise DatasetError(
+                f"'{path}' keeps the episodes already played and cannot be read: "
+                f'{error.strerror}; remove it to play them again'
+            ) from error
         for line in text.splitlines():
             try:
                 data = json.loads(line)
@@ -62,7 +66,6 @@ class KeptEpisodes:
         )
         try:
             with self.path.open('a', encoding='utf-8') as file:
-                file.write('\n' * self._needs_newline + line + '\n')
+                file.write(f'\n{line}\n')  # whatever a kill left before it
         except OSError as error:
             raise cannot_write(self.path, error) from error
-        self._needs_newline = False

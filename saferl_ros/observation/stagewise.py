@@ -55,7 +55,8 @@ class StageEncoding:
     def __init__(self, plan: SignalPlan, spec: ObservationSpec) -> None:
         if spec.kind == 'sumo_rl':
             raise UsageError(
-                "a shared policy needs the observation 'detector', 'neighbours' or 'ideal', not 'sumo_rl'"
+                "a shared policy needs the observation 'detector', 'neighbours' or 'ideal', "
+                "not 'sumo_rl'"
             )
         column = {feature.name: n for n, feature in enumerate(spec.features())}
         n_stages = plan.n_stages

@@ -10,7 +10,7 @@ import shutil
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, ValidationInfo
 
 from saferl_ros import __version__
 from saferl_ros.control.family import FamilyConfig
@@ -37,8 +37,21 @@ class RecordConfig(BaseModel):
     scale_range: tuple[float, float] = (0.5, 1.25)
     surge_share: float = Field(default=0.2, ge=0, le=1)  # episodes with a surge from one direction
     own_plan_share: float = Field(default=0.2, gt=0, le=1)  # demands run under the own plan too
+    budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)  # price of the data: the
+    # widest family within it is searched; None records ``family``
     family: FamilyConfig = FamilyConfig()
     reward: str = 'time_lost'
+
+    @field_validator('family')
+    @classmethod
+    def _one_of_both(cls, value: FamilyConfig, info: ValidationInfo) -> FamilyConfig:
+        if info.data.get('budget') is not None and value != FamilyConfig():
+            raise ValueError("must be left out where 'budget' searches one")
+        return value
+
+
+# (file to keep played episodes in) to (the family to record, JSON-ready notes on the search)
+Search = Callable[[Path], tuple[FamilyConfig, Any]]
 
 
 def draw_demands(config: RecordConfig) -> list[DemandVariation]:
@@ -62,6 +75,7 @@ def record(
     config: RecordConfig,
     paths: Sequence[Path],
     *,
+    search: Search | None = None,
     jobs: int = 2,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -75,6 +89,8 @@ def record(
 
     :param junctions: of one scenario.
     :param paths: the file of each junction.
+    :param search: finds the family if the configuration states a budget; asked once, as the
+        interrupted or finished record knows the answer.
     :param progress: called with (episodes done, episodes in all).
     :raises UsageError: if the path cannot be written, or it or its parts hold another recording.
     """
@@ -91,6 +107,7 @@ def record(
             'split': Split.RECORD.name.lower(),
             **json.loads(config.model_dump_json(exclude={'family'})),
             'family': json.loads(config.family.model_dump_json()),
+            'search': None,
         }
         for junction in junctions
     ]
@@ -99,12 +116,13 @@ def record(
     if _is_recorded(paths, manifests):
         progress(len(demands), len(demands))
         return
+    family = config.family
+    if config.budget is not None:
+        family = _searched(parts, manifests, search)
     _open_parts(parts, manifests)
     own = FamilyConfig(plans='net')
-    n_own = (
-        0 if config.family.plans == 'net' else round(len(demands) * config.own_plan_share + 0.4)
-    )
-    jobs_to_do = [(config.family, demand) for demand in demands]
+    n_own = 0 if family.plans == 'net' else round(len(demands) * config.own_plan_share + 0.4)
+    jobs_to_do = [(family, demand) for demand in demands]
     jobs_to_do += [(own, demand) for demand in demands[: max(n_own, 0)]]
     tasks = [
         RecordTask(
@@ -134,7 +152,7 @@ def record(
     except OSError as error:
         raise cannot_write(paths[0], error) from error
     finally:
-        if not any(parts.glob('*.npz')):  # nothing to go on from
+        if {path.name for path in parts.glob('*')} <= {'manifest.json'}:  # nothing to go on from
             shutil.rmtree(parts, ignore_errors=True)
     shutil.rmtree(parts)
 
@@ -151,13 +169,52 @@ def _is_recorded(paths: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> 
                 f"'{path}' exists and is no whole record ({error}); remove it or choose another "
                 'output'
             ) from error
-        if any(known.get(key) != manifest[key] for key in manifest.keys() - _VERSIONS):
+        if not _agree(known, manifest):
             scenario = known.get('scenario', {}).get('name', 'an unknown scenario')
             raise UsageError(
                 f"'{path}' holds a recording with other settings ({known.get('episodes', '?')} "
                 f'episodes of {scenario}); remove it or choose another output'
             )
     return all(path.exists() for path in paths)
+
+
+def _agree(known: dict[str, Any], manifest: dict[str, Any]) -> bool:
+    """Return whether the settings are the same; a searched family follows from them."""
+    leave_out = _VERSIONS | (set() if manifest['budget'] is None else {'family', 'search'})
+    return all(known.get(key) == manifest[key] for key in manifest.keys() - leave_out)
+
+
+def _searched(parts: Path, manifests: list[dict[str, Any]], search: Search | None) -> FamilyConfig:
+    """Return the family within the budget, and note it and the search in the manifests."""
+    marker = parts / 'manifest.json'
+    known = []
+    if any(parts.glob('*.npz')) and not marker.exists():
+        raise _other_settings(parts)
+    if marker.exists():
+        known = json.loads(marker.read_text(encoding='utf-8'))
+        if len(known) != len(manifests) or not all(map(_agree, known, manifests)):
+            raise _other_settings(parts)
+    if known:
+        stated, notes = known[0]['family'], known[0]['search']
+    elif search is None:
+        raise UsageError('a budget needs a search for the family; state the family instead')
+    else:
+        try:
+            parts.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(parts, error) from error
+        family, notes = search(parts / 'search.episodes.jsonl')
+        stated = json.loads(family.model_dump_json())
+    for manifest in manifests:
+        manifest.update(family=stated, search=notes)
+    return FamilyConfig.model_validate(stated)
+
+
+def _other_settings(parts: Path) -> UsageError:
+    return UsageError(
+        f"'{parts}' holds an interrupted recording with other settings; remove it, finish it with "
+        'its own settings, or choose another output'
+    )
 
 
 def _open_parts(parts: Path, manifest: list[dict[str, Any]]) -> None:
@@ -168,10 +225,7 @@ def _open_parts(parts: Path, manifest: list[dict[str, Any]]) -> None:
     try:
         if any(parts.glob('*.npz')):
             if not marker.exists() or marker.read_text(encoding='utf-8') != text:
-                raise UsageError(
-                    f"'{parts}' holds an interrupted recording with other settings; remove it, "
-                    'finish it with its own settings, or choose another output'
-                )
+                raise _other_settings(parts)
             return
         parts.mkdir(parents=True, exist_ok=True)
         partial.write_text(text, encoding='utf-8')

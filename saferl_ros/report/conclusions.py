@@ -14,7 +14,6 @@ from saferl_ros.report.score_tables import faults_in_words
 from saferl_ros.report.scores import ControllerScore, Scores
 from saferl_ros.report.verdict import demands_in_words, judged_policy
 
-MAX_PRICE = 1.05  # the stated budget for recording
 FEW_DEMANDS = 10  # fewer make a rough interval
 FEW_HOURS = 20.0
 
@@ -186,10 +185,10 @@ def _data_cautions(run: RunFolder) -> Iterator[str]:
         return
     if data.price is None:
         yield 'The own plan was not recorded, so the price of the data is not known.'
-    elif data.price.mean > MAX_PRICE:
+    elif data.price.mean > data.budget:
         yield (
             f"Recording cost {data.price.mean:.2f} of the own plan's delay, above the budget of "
-            f'{MAX_PRICE:.2f}: in a street this would be too dear.'
+            f'{data.budget:g}: in a street this would be too dear.'
         )
     if data.hours < FEW_HOURS:
         yield f'{data.hours:.0f} h of data are little to learn from; treat the policy as a trial.'

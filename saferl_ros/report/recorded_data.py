@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from saferl_ros.dataset.coverage import ELAPSED_BIN_S, RARE
+from saferl_ros.dataset.coverage import BUDGET, ELAPSED_BIN_S, RARE
 from saferl_ros.errors import DatasetError
 from saferl_ros.report.readable import Estimate
 from saferl_ros.report.scores import estimate
@@ -37,6 +37,7 @@ class RecordedData:
     n_changes: int
     effective_size: float
     price: Estimate | None
+    budget: float  # that the price should keep
     n_pairs: int  # demands that the price was measured on
     scale_low: float
     scale_high: float
@@ -77,6 +78,7 @@ def _recorded_data(report: Mapping[str, Any]) -> RecordedData:
         n_changes=int(report['n_changes']),
         effective_size=float(report['effective_size']),
         price=None if price is None else estimate(price),
+        budget=float(report.get('budget', BUDGET)),
         n_pairs=0 if price is None else int(price['n_pairs']),
         scale_low=float(report['demand_scale']['min']),
         scale_high=float(report['demand_scale']['max']),

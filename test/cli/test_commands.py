@@ -112,12 +112,12 @@ def test_a_bundle_runs_inside_an_unmodified_sumo_rl_environment(small_bundles):
 def test_record_searches_what_a_budget_affords(tmp_path):
     output = tmp_path / 'data.h5'
     command = ('record', 'cologne1', '--horizon', '60', '--episodes', '1', '-o', output)
-    done = saferl(*command, '--budget', '9')  # the widest family keeps that
+    done = saferl(*command, '--budget', '9', '--json')  # the widest family keeps that
     assert done.returncode == 0, done.stderr
-    assert 'families within a price of 9; the last one is recorded' in done.stdout
-    family = read_record(output).manifest['family']
-    assert family['swap_probability'] == WIDTHS[0].swap_probability
-    before = output.read_bytes()
-    done = saferl(*command, '--budget', '9')
-    assert done.returncode == 0, done.stderr
-    assert output.read_bytes() == before  # searched and recorded before
+    assert json.loads(done.stdout)['budget'] == 9  # and nothing else is printed
+    manifest = read_record(output).manifest
+    assert manifest['family']['swap_probability'] == WIDTHS[0].swap_probability
+    (trial,) = manifest['search']
+    assert trial['family'] == manifest['family']
+    assert trial['price']['mean'] < 9
+    assert list(tmp_path.iterdir()) == [output]

@@ -8,9 +8,11 @@ from known import two_way_plan
 from pydantic import ValidationError
 import pytest
 
-from saferl_ros.cli.run_config import RunConfig
+from saferl_ros.cli import budget as cli_budget
+from saferl_ros.cli.budget import family_search
 from saferl_ros.evaluate import budget
 from saferl_ros.evaluate.budget import widest_family, WIDTHS
+from saferl_ros.record.recorder import RecordConfig
 
 OWN_S = 40.0
 
@@ -65,12 +67,21 @@ def test_a_family_is_judged_on_all_demands_before_it_is_chosen(monkeypatch):
     assert (min(scales), max(scales)) == (0.5, 1.25)
 
 
-def test_a_run_states_a_budget_or_a_family():
-    RunConfig(name='a', scenario='cologne1', budget=1.05)
-    with pytest.raises(ValidationError, match=r'leave out record\.family, or budget'):
-        RunConfig(
-            name='a',
-            scenario='cologne1',
-            budget=1.05,
-            record={'family': {'swap_probability': 0.1}},
-        )
+def test_a_recording_states_a_budget_or_a_family():
+    RecordConfig(budget=1.05)
+    with pytest.raises(ValidationError, match="left out where 'budget' searches one"):
+        RecordConfig(budget=1.05, family={'swap_probability': 0.1})
+    with pytest.raises(ValidationError, match='finite'):
+        RecordConfig(budget=float('inf'))
+
+
+def test_a_note_says_that_nothing_keeps_the_budget(monkeypatch, capsys, tmp_path):
+    found, _ = search(monkeypatch, swap_price, 0.9)
+    monkeypatch.setattr(cli_budget, 'widest_family', lambda *args, **kwargs: found)
+    ask = family_search([], RecordConfig(budget=0.9), jobs=1, is_quiet=False)
+    family, notes = ask(tmp_path / 'kept.jsonl')
+    assert family == found.family
+    assert len(notes) == len(WIDTHS)
+    said = capsys.readouterr()
+    assert 'families tried for a price of at most 0.9; the last one is recorded' in said.out
+    assert 'note: no family keeps the budget of 0.9; the cheapest one costs 1.01' in said.err

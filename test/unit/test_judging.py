@@ -43,6 +43,10 @@ def evaluation() -> dict:
     }
 
 
+def reasons(data: dict) -> dict[str, str]:
+    return {check.name: check.reason for check in judge_gate(data, 'cql', GateConfig())}
+
+
 def failed(data: dict) -> list[str]:
     return [check.name for check in judge_gate(data, 'cql', GateConfig()) if not check.passed]
 
@@ -88,10 +92,10 @@ def test_the_gate_says_where_vehicles_collided():
             }
         ]
     }
-    checks = {check.name: check for check in judge_gate(data, 'cql', GateConfig())}
-    assert checks['collisions'].reason.endswith(
-        "; on demand 1 at 7:58:40 'a' ran into 'b' on lane 'west_1'"
-    )
+    named = "; on demand 1 at 7:58:40 'a' ran into 'b' on lane 'west_1'"
+    assert reasons(data)['collisions'].endswith(named)
+    data['collisions']['cql'] *= 9
+    assert reasons(data)['collisions'].endswith(3 * named + '; and 6 more')
 
 
 @pytest.mark.parametrize(
