@@ -15,6 +15,8 @@ class QLearningConfig(BaseModel):
     steps: int = Field(default=20_000, ge=1)
     alpha: float = Field(default=0.005, ge=0)  # weight of the conservative term; dqn ignores it
     gamma: float = Field(default=0.985, gt=0, lt=1)  # per 5 s of simulated time
+    n_steps: int = Field(default=1, ge=1)  # decisions whose rewards are summed before a bootstrap
+    discount_by_time: bool = True  # a decision of 15 s counts as three; else each counts as one
     hidden_units: tuple[int, ...] = (32, 32)  # larger ones learn the noise of the record
     layer_norm: bool = False
     mask_illegal: bool = True  # never bootstrap from a stage that the automaton would refuse

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -99,11 +100,15 @@ def _split(
     episodes: Sequence[Episode], config: TrainConfig, scale: float, max_weight: float
 ) -> tuple[Transitions, Transitions | None]:
     kept, held = split_holdout(episodes, config.holdout_share)
-
-    def transitions(of: Sequence[Episode], weight: float) -> Transitions:
-        return make_transitions(of, scale=scale, decision_s=config.decision_s, max_weight=weight)
-
-    return transitions(kept, max_weight), transitions(held, 1.0) if held else None
+    make = partial(make_transitions, scale=scale, decision_s=config.decision_s)
+    data = make(
+        kept,
+        max_weight=max_weight,
+        n_steps=config.cql.n_steps,
+        gamma=config.cql.gamma,
+        discount_by_time=config.cql.discount_by_time,
+    )
+    return data, make(held, max_weight=1.0) if held else None
 
 
 def _encoded(data: Transitions, encode: StageEncoding, n_stages: int) -> Transitions:

@@ -40,7 +40,14 @@ def reward_scale(episodes: Sequence[Episode], decision_s: float) -> float:
 
 
 def make_transitions(
-    episodes: Sequence[Episode], *, scale: float, decision_s: float, max_weight: float
+    episodes: Sequence[Episode],
+    *,
+    scale: float,
+    decision_s: float,
+    max_weight: float,
+    n_steps: int = 1,
+    gamma: float = 1.0,
+    discount_by_time: bool = True,
 ) -> Transitions:
     """
     Return the transitions of ``episodes``.
@@ -48,27 +55,46 @@ def make_transitions(
     :param scale: factor on rewards, from ``reward_scale``.
     :param decision_s: time unit of the discount [s].
     :param max_weight: bound of the sampling weight 1 / behaviour probability.
+    :param n_steps: decisions that one transition spans; fewer at the end of an episode.
+    :param gamma: discount per interval, of the rewards within a transition.
+    :param discount_by_time: else every decision counts as one interval, as in stock d3rlpy.
     :raises DatasetError: if there is no episode or a value is not finite.
     """
     if not episodes:
         raise DatasetError('no episodes to learn from; record some first')
     probabilities = np.concatenate([e.behaviour_prob for e in episodes])
-    elapsed_s = np.concatenate([e.elapsed_s for e in episodes])
+    spans = []
+    for e in episodes:
+        intervals = e.elapsed_s / decision_s if discount_by_time else np.ones_like(e.elapsed_s)
+        spans.append(_span(e, intervals, n_steps, gamma))
+    rewards, intervals, next_observations = map(np.concatenate, zip(*spans, strict=True))
     transitions = Transitions(
         observations=np.concatenate([e.observations[:-1] for e in episodes]),
         actions=np.concatenate([e.applied_stage for e in episodes]),
         next_actions=np.concatenate(
             [np.append(e.applied_stage[1:], e.applied_stage[-1:]) for e in episodes]
         ),
-        rewards=np.concatenate([e.reward for e in episodes]) * np.float32(scale),
-        next_observations=np.concatenate([e.observations[1:] for e in episodes]),
-        intervals=(elapsed_s / decision_s).astype(np.float32),
+        rewards=rewards * np.float32(scale),
+        next_observations=next_observations,
+        intervals=intervals.astype(np.float32),
         weights=np.clip(1.0 / np.maximum(probabilities, 1e-6), 1.0, max_weight).astype(np.float32),
     )
     for name in ('observations', 'rewards', 'next_observations', 'intervals'):
         if not np.isfinite(getattr(transitions, name)).all():
             raise DatasetError(f'the record holds {name} that are not finite; record again')
     return transitions
+
+
+def _span(
+    episode: Episode, intervals: Floats, n_steps: int, gamma: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return reward, intervals passed and next observation of each decision, ``n_steps`` ahead."""
+    n = len(episode)
+    rewards, passed = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    for k in range(min(n_steps, n)):
+        rewards[: n - k] += gamma ** passed[: n - k] * episode.reward[k:]
+        passed[: n - k] += intervals[k:]
+    return rewards, passed, episode.observations[np.minimum(np.arange(n) + n_steps, n)]
 
 
 def join(parts: Sequence[Transitions]) -> Transitions:

@@ -173,3 +173,26 @@ def test_transitions_discount_by_time_and_weigh_by_probability():
     assert transitions.intervals[0] == pytest.approx(2.2)
     assert transitions.weights[0] == 20.0
     assert transitions.rewards[0] == episode.reward[0] * 0.5
+
+
+@pytest.mark.parametrize('by_time', [True, False])
+def test_several_steps_sum_discounted_rewards_and_end_with_the_episode(by_time):
+    data, _ = record(2, 40)
+    episode = replace(data.episodes[1], elapsed_s=np.tile(np.array([5.0, 15.0], np.float32), 20))
+    gamma, n_steps = 0.9, 3
+    found = make_transitions(
+        [episode, episode],
+        **{'scale': 1.0, 'decision_s': 5.0, 'max_weight': 20.0},
+        **{'n_steps': n_steps, 'gamma': gamma, 'discount_by_time': by_time},
+    )
+    assert len(found) == 80
+    for t in (0, 7, 37, 38, 39):
+        ahead = range(t, min(t + n_steps, 40))
+        lengths = [float(episode.elapsed_s[k]) / 5 if by_time else 1.0 for k in ahead]
+        before = np.cumsum([0.0, *lengths])
+        total = sum(gamma ** before[n] * episode.reward[k] for n, k in enumerate(ahead))
+        for at in (t, t + 40):  # nothing leaks from one episode into the next
+            assert found.rewards[at] == pytest.approx(total, rel=1e-5)
+            assert found.intervals[at] == pytest.approx(before[-1])
+            expected = episode.observations[min(t + n_steps, 40)]
+            np.testing.assert_array_equal(found.next_observations[at], expected)
