@@ -70,6 +70,21 @@ class Ablation(BaseModel):
             'train': training.model_dump(mode='json'),
         }
 
+    def current(self, kept: dict[str, Any]) -> dict[str, Any]:
+        """Return the kept rows that were run with the settings stated now."""
+        return {
+            row: kept[row]
+            for row in self.rows
+            if row in kept
+            and self.settings(row)
+            == (
+                RecordConfig.model_validate(kept[row]['record']),
+                TrainConfig.model_validate(kept[row]['train']),
+            )
+            and (kept[row]['observation'], kept[row]['demands'])
+            == (self.observation, self.demands)
+        }
+
 
 def merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """Return ``base`` with the leaves of ``change`` in place of its own."""
@@ -135,7 +150,7 @@ def write_page(ablations: list[Ablation], docs: Path) -> None:
         '',
     ]
     for ablation in ablations:
-        kept = read_kept(store_of(docs, ablation))
+        kept = ablation.current(read_kept(store_of(docs, ablation)))
         if kept:
             lines += section(ablation, kept, docs)
     (docs / 'ablation.md').write_text('\n'.join(lines).rstrip() + '\n', encoding='utf-8')
@@ -265,10 +280,11 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         wanted = options.only or ablation.rows
         for row in (row for row in ablation.rows if row in wanted):
-            settings = ablation.stated(row)
-            if row in kept and settings.items() <= kept[row].items():
+            if row in ablation.current(kept):
                 continue
-            kept[row] = settings | run_row(junctions, ablation, row, folder, options.jobs)
+            kept[row] = ablation.stated(row) | run_row(
+                junctions, ablation, row, folder, options.jobs
+            )
             partial = store.with_suffix('.writing')
             partial.write_text(json.dumps(kept, indent=1) + '\n', encoding='utf-8')
             partial.replace(store)

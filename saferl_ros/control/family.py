@@ -47,6 +47,8 @@ class FamilyConfig(BaseModel):
     swap_probability: float = Field(default=0.5, ge=0, le=1)  # a left lags instead of leading
     main_shift_s: Shifts = _MAIN_SHIFTS  # for greens of 15 s and more
     minor_shift_s: Shifts = _MINOR_SHIFTS  # for shorter greens
+    vary_share: float = Field(default=1.0, gt=0, le=1)  # of the cycles; the others keep the scaled
+    # greens in their own order, for records that deviate rarely
     grid_s: float = Field(default=5.0, gt=0)  # greens are minimum green plus multiples of this
 
     @field_validator('plans')
@@ -70,6 +72,7 @@ class Slot:
 
     stage: int
     greens: tuple[tuple[float, float], ...]  # (green [s], probability), ascending
+    usual_s: float  # the green of a cycle that does not vary
 
 
 MAIN_GREEN_S = 15.0  # own greens from here on count as main movements
@@ -86,6 +89,7 @@ def make_slots(plan: SignalPlan, config: FamilyConfig) -> list[list[Slot]]:
     for part in plan.program:
         stage = plan.stages[part.stage_index]
         if config.plans == 'net':
+            usual_s = part.green_s
             greens: tuple[tuple[float, float], ...] = ((part.green_s, 1.0),)
         else:
             shifts = config.main_shift_s if part.green_s >= MAIN_GREEN_S else config.minor_shift_s
@@ -96,7 +100,8 @@ def make_slots(plan: SignalPlan, config: FamilyConfig) -> list[list[Slot]]:
                 green_s = min(shifted, stage.max_green_s)
                 found[green_s] = found.get(green_s, 0.0) + probability
             greens = tuple(sorted(found.items()))
-        slots.append(Slot(stage=part.stage_index, greens=greens))
+            usual_s = min(base, stage.max_green_s)
+        slots.append(Slot(stage=part.stage_index, greens=greens, usual_s=usual_s))
     if config.plans == 'order':
         return [slots]
     if config.plans != 'leadlag' or len(slots) < 3:
@@ -131,6 +136,9 @@ class FixedTimeFamily:
     """
     A fixed-time controller whose plan is drawn anew every cycle.
 
+    Whether a cycle varies is its secret: the stated probability of a choice follows from what was
+    seen of the cycle so far (Bayes), as it does for who learns from the record.
+
     :param plan: the junction's plan.
     :param config: which family and which ranges.
     :param rng: the source of its draws.
@@ -142,6 +150,8 @@ class FixedTimeFamily:
         self._groups = make_slots(plan, config)
         self._is_constant = config.plans in ('net', 'library')
         self._constant: list[tuple[Slot, float]] = []
+        self._usual = [slot for group in self._groups for slot in group]
+        self._belief = config.vary_share  # that the running cycle varies
         self._cycle = self._draw_cycle(None)
         self._position = 0
         self._grid_s = config.grid_s
@@ -155,6 +165,9 @@ class FixedTimeFamily:
         """Return the next cycle's slots in order, each with its green [s]."""
         if self._constant:
             return self._constant
+        self._belief = share = self._config.vary_share
+        if share < 1 and self._rng.random() >= share:
+            return [(slot, slot.usual_s) for slot in self._usual]
         order: list[Slot] = []
         for group in self._groups:
             group = list(group)
@@ -186,11 +199,28 @@ class FixedTimeFamily:
         ending = self._ending_probability(slot, elapsed_s)
         if elapsed_s < green_s - 1e-6:
             hold_s = min(self._grid_s, green_s - elapsed_s)
-            return Decision(stage=slot.stage, hold_s=hold_s, probability=1 - ending)
+            keeps_usually = float(elapsed_s < slot.usual_s - 1e-6)
+            return Decision(
+                stage=slot.stage, hold_s=hold_s, probability=self._see(1 - ending, keeps_usually)
+            )
+        ends_usually = float(abs(elapsed_s - slot.usual_s) < 1e-6)
+        ended = max(self._see(ending, ends_usually), 1e-6)
         choice = self._advance(slot.stage)
-        return Decision(
-            stage=self._cycle[self._position][0].stage, probability=max(ending, 1e-6) * choice
-        )
+        return Decision(stage=self._cycle[self._position][0].stage, probability=ended * choice)
+
+    def _see(self, varying: float, usual: float) -> float:
+        """
+        Return the probability of what was chosen, and learn from it whether the cycle varies.
+
+        :param varying: its probability in a cycle that varies.
+        :param usual: in one that does not.
+        """
+        if self._belief >= 1:
+            return varying
+        probability = self._belief * varying + (1 - self._belief) * usual
+        if probability > 0:
+            self._belief *= varying / probability
+        return probability
 
     def _ending_probability(self, slot: Slot, elapsed_s: float) -> float:
         """Probability that a green ends now, given that it has lasted until now."""
@@ -203,11 +233,13 @@ class FixedTimeFamily:
     def _advance(self, last_stage: int) -> float:
         """Go to the next slot; return the probability of this choice among the possible ones."""
         self._position += 1
-        if self._position < len(self._cycle):
-            return self._choice_probability(self._position, None)
-        self._cycle = self._draw_cycle(last_stage)
-        self._position = 0
-        return self._choice_probability(0, last_stage)
+        is_over = self._position == len(self._cycle)
+        if is_over:
+            self._cycle = self._draw_cycle(last_stage)
+            self._position = 0
+        varying = self._choice_probability(self._position, last_stage if is_over else None)
+        is_usual = self._cycle[self._position][0].stage == self._usual[self._position].stage
+        return self._see(varying, float(is_usual))
 
     def _choice_probability(self, position: int, last_stage: int | None) -> float:
         if self._is_constant:

@@ -91,6 +91,46 @@ def test_stated_probabilities_are_the_frequencies(cologne1, plans):
             assert weight[state] / visits == pytest.approx(1, abs=0.08)
 
 
+@pytest.mark.parametrize('plans', ['leadlag', 'splits'])
+def test_rarely_varying_cycles_state_their_probabilities_too(cologne1, plans):
+    """At each state, the importance weights of each next stage add up to the number of visits."""
+    config = FamilyConfig(plans=plans, vary_share=0.2)
+    visits: Counter[tuple[int, float]] = Counter()
+    weights: dict[tuple[int, float], Counter[int]] = defaultdict(Counter)
+    seen: dict[tuple[int, float], Counter[int]] = defaultdict(Counter)
+    for seed in range(3):
+        for stage, elapsed_s, decision in islice(decisions(cologne1, config, seed), 16000):
+            assert 0 < decision.probability <= 1
+            visits[stage, elapsed_s] += 1
+            seen[stage, elapsed_s][decision.stage] += 1
+            weights[stage, elapsed_s][decision.stage] += 1 / decision.probability
+    checked = [
+        weights[state][choice] / visits[state]
+        for state, choices in seen.items()
+        for choice, n in choices.items()
+        if n > 200 and n < visits[state]
+    ]
+    assert len(checked) >= 6
+    # a choice that some histories exclude adds up to less, none to more
+    assert max(checked) < 1.2
+    assert sorted(checked)[len(checked) // 2] == pytest.approx(1, abs=0.1)
+
+
+def test_the_stated_share_of_the_cycles_varies(cologne1):
+    config = FamilyConfig(plans='leadlag', vary_share=0.1, swap_probability=0.5)
+    usual = [slot for group in make_slots(cologne1, config) for slot in group]
+    changes = [
+        (stage, elapsed_s)
+        for stage, elapsed_s, decision in islice(decisions(cologne1, config), 20000)
+        if decision.stage != stage
+    ]
+    plain = [(slot.stage, slot.usual_s) for slot in usual]
+    cycles = [changes[n : n + 4] for n in range(0, len(changes) - 4, 4)]
+    share = sum(cycle != plain for cycle in cycles) / len(cycles)
+    # a varying cycle looks usual if nothing swaps (1/4) and no green shifts (0.4 each)
+    assert share == pytest.approx(0.1 * (1 - 0.25 * 0.4**2), abs=0.025)
+
+
 def test_the_own_plan_is_certain(cologne1):
     run = decisions(cologne1, FamilyConfig(plans='net'))
     assert {decision.probability for _, _, decision in islice(run, 500)} == {1.0}
