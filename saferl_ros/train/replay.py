@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,42 @@ def reward_scale(episodes: Sequence[Episode], decision_s: float) -> float:
     return time_s / decision_s / total if total > 0 else 1.0
 
 
+def merge_short_holds(episode: Episode, decision_s: float) -> Episode:
+    """
+    Return the episode with each hold of less than half an interval joined to the change after it.
+
+    A recorded plan ends its greens to the second: a green of 6 s is kept at 5 s and left at 6 s. A
+    policy keeps in whole intervals, so that "keep" would take it to 10 s, where nothing was ever
+    recorded; what the plan did is nearer to a change at 5 s.
+
+    :param decision_s: the interval [s].
+    """
+    kept, after = episode.applied_stage[:-1], episode.applied_stage[1:]
+    stage = episode.stage[:-2]
+    is_short = (kept == stage) & (episode.elapsed_s[:-1] < decision_s / 2) & (after != stage)
+    is_short &= episode.legal[np.arange(len(after)), after]
+    first = np.flatnonzero(is_short)
+    if not len(first):
+        return episode
+    stays = np.ones(len(episode), dtype=bool)
+    stays[first + 1] = False
+    visited = np.append(stays, True)  # the state at the end is no decision
+    columns: dict[str, Any] = {}
+    for name in ('observations', 'legal', 'stage', 'green_elapsed_s'):
+        columns[name] = getattr(episode, name)[visited]
+    for name in ('requested_stage', 'applied_stage'):
+        column = getattr(episode, name).copy()
+        column[first] = column[first + 1]
+        columns[name] = column[stays]
+    for name in ('reward', 'elapsed_s', 'cost'):
+        column = getattr(episode, name).copy()
+        column[first] += column[first + 1]
+        columns[name] = column[stays]
+    probability = episode.behaviour_prob.copy()
+    probability[first] *= probability[first + 1]
+    return replace(episode, **columns, behaviour_prob=probability[stays])
+
+
 def make_transitions(
     episodes: Sequence[Episode],
     *,
@@ -62,6 +98,7 @@ def make_transitions(
     """
     if not episodes:
         raise DatasetError('no episodes to learn from; record some first')
+    episodes = [merge_short_holds(e, decision_s) for e in episodes]
     probabilities = np.concatenate([e.behaviour_prob for e in episodes])
     spans = []
     for e in episodes:

@@ -15,7 +15,7 @@ from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, T
 from saferl_ros.train.ensemble import train_ensemble
 from saferl_ros.train.learner import train_algorithm
 from saferl_ros.train.lesson import Lesson, lesson_of
-from saferl_ros.train.replay import make_transitions, to_replay_buffer
+from saferl_ros.train.replay import make_transitions, merge_short_holds, to_replay_buffer
 
 pytestmark = pytest.mark.slow
 
@@ -196,3 +196,26 @@ def test_several_steps_sum_discounted_rewards_and_end_with_the_episode(by_time):
             assert found.intervals[at] == pytest.approx(before[-1])
             expected = episode.observations[min(t + n_steps, 40)]
             np.testing.assert_array_equal(found.next_observations[at], expected)
+
+
+def test_a_hold_of_a_second_is_read_as_the_change_after_it():
+    data, _ = record(2, 8)
+    episode = replace(
+        data.episodes[1],
+        stage=np.array([0, 0, 1, 1, 1, 0, 0, 0, 1]),
+        applied_stage=np.array([0, 1, 1, 1, 0, 0, 0, 1]),
+        requested_stage=np.array([0, 1, 1, 1, 0, 0, 0, 1]),
+        elapsed_s=np.array([1, 11, 5, 4, 11, 5, 1, 11], dtype=np.float32),
+        reward=np.arange(1, 9, dtype=np.float32),
+        behaviour_prob=np.full(8, 0.5, dtype=np.float32),
+        legal=np.ones((9, 2), dtype=np.bool_),
+    )
+    found = merge_short_holds(episode, 5.0)
+    assert found.applied_stage.tolist() == [1, 1, 1, 0, 0, 1]
+    assert found.stage.tolist() == [0, 1, 1, 1, 0, 0, 1]
+    assert found.elapsed_s.tolist() == [12, 5, 4, 11, 5, 12]  # 4 s are nearer to a whole interval
+    assert found.reward.tolist() == [3, 3, 4, 5, 6, 15]
+    assert found.behaviour_prob.tolist() == [0.25, 0.5, 0.5, 0.5, 0.5, 0.25]
+    np.testing.assert_array_equal(found.observations, episode.observations[[0, 2, 3, 4, 5, 6, 8]])
+    illegal = replace(episode, legal=np.zeros((9, 2), dtype=np.bool_))
+    assert merge_short_holds(illegal, 5.0) is illegal  # nobody could have changed then
