@@ -66,26 +66,24 @@ def not_negative(text: str) -> int:
 
 def seconds(text: str) -> float:
     """Return ``text`` as a time above zero, for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' must be a number of seconds above zero")
-    return value
+    return _above_zero(text, 'a number of seconds above zero')
 
 
 def price_budget(text: str) -> float:
     """Return ``text`` as a price of recorded data, for argparse."""
+    return _above_zero(
+        text,
+        'a ratio of delays above zero, such as 1.05: five per cent more than the own plan',
+    )
+
+
+def _above_zero(text: str, what: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' must be a ratio of delays above zero, such as 1.05: five per cent more "
-            'than the own plan'
-        )
+        raise argparse.ArgumentTypeError(f"'{text}' must be {what}")
     return value
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from saferl_ros.control.family import FamilyConfig, Shifts
 from saferl_ros.dataset.intervals import Interval, ratio_interval
 from saferl_ros.env.junction import Junction
-from saferl_ros.evaluate.contest import Contestant, play_all, Progress
+from saferl_ros.evaluate.contest import Contestant, play_all, Progress, SharedProgress
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation, Split
 
@@ -127,19 +128,9 @@ def widest_family(
         [_contestant(width, green_scale) for green_scale in GREEN_SCALES] for width in WIDTHS
     ]
     total = DEMANDS + len(WIDTHS) * (len(GREEN_SCALES) * FIRST_DEMANDS + DEMANDS - FIRST_DEMANDS)
-    n_done = 0
-
-    def delays(contestants: list[Contestant], some: list[DemandVariation]) -> list[list[float]]:
-        nonlocal n_done
-        before = n_done
-
-        def more(n: int, _: int) -> None:
-            nonlocal n_done
-            n_done = before + n
-            progress(n_done, total)
-
-        return play_all(junctions, contestants, some, jobs=jobs, kept=kept, progress=more)
-
+    delays = partial(
+        play_all, junctions, jobs=jobs, kept=kept, progress=SharedProgress(progress, total)
+    )
     (own_s,) = delays([own], demands)
     trials: list[Trial] = []
     for row in candidates:

@@ -219,6 +219,25 @@ def play_matches(
     return [results[n] for n in range(len(matches))]
 
 
+class SharedProgress:
+    """
+    Lets several rounds of episodes, played one after the other, count up together.
+
+    :param progress: called with (episodes done in all rounds, ``total``).
+    """
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._n_before = 0  # of the rounds that are over
+
+    def __call__(self, done: int, of_round: int) -> None:
+        """Report what the running round has done."""
+        self._progress(self._n_before + done, self._total)
+        if done == of_round:
+            self._n_before += done
+
+
 def play_all(
     junctions: Sequence[Junction],
     contestants: Sequence[Contestant],

@@ -8,6 +8,7 @@ wins. Policies are never judged on these demands.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from saferl_ros.control.family import MAIN_GREEN_S
 from saferl_ros.control.max_pressure import MaxPressureConfig
 from saferl_ros.env.junction import Junction
-from saferl_ros.evaluate.contest import Contestant, play_all, Progress
+from saferl_ros.evaluate.contest import Contestant, play_all, Progress, SharedProgress
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.signals import ProgramInterval, SignalPlan
@@ -114,19 +115,9 @@ def tune_baselines(
     ]
     finalists = [min(config.finalists, len(field)) for field in fields]
     total = sum(map(len, fields)) + sum(finalists) * (len(demands) - 1)
-    done = 0
-
-    def delays(candidates: list[Contestant], demands: list[DemandVariation]) -> list[list[float]]:
-        nonlocal done
-        before = done
-
-        def more(n: int, _: int) -> None:
-            nonlocal done
-            done = before + n
-            progress(done, total)
-
-        return play_all(junctions, candidates, demands, jobs=jobs, kept=kept, progress=more)
-
+    delays = partial(
+        play_all, junctions, jobs=jobs, kept=kept, progress=SharedProgress(progress, total)
+    )
     everyone = [candidate for field in fields for candidate in field]
     first = [row[0] for row in delays(everyone, demands[:1])]
     winners, notes, start = [], {}, 0

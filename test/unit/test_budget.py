@@ -12,6 +12,7 @@ from saferl_ros.cli import budget as cli_budget
 from saferl_ros.cli.budget import family_search
 from saferl_ros.evaluate import budget
 from saferl_ros.evaluate.budget import widest_family, WIDTHS
+from saferl_ros.evaluate.contest import SharedProgress
 from saferl_ros.record.recorder import RecordConfig
 
 OWN_S = 40.0
@@ -85,3 +86,11 @@ def test_a_note_says_that_nothing_keeps_the_budget(monkeypatch, capsys, tmp_path
     said = capsys.readouterr()
     assert 'families tried for a price of at most 0.9; the last one is recorded' in said.out
     assert 'note: no family keeps the budget of 0.9; the cheapest one costs 1.01' in said.err
+
+
+def test_rounds_count_up_together():
+    told = []
+    progress = SharedProgress(lambda *now: told.append(now), 5)
+    for done, of_round in ((0, 2), (1, 2), (2, 2), (3, 3)):  # the second round was kept
+        progress(done, of_round)
+    assert told == [(0, 5), (1, 5), (2, 5), (5, 5)]
