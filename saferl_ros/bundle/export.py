@@ -50,11 +50,13 @@ def export_bundle(
     :raises BundleError: if the exported network differs from torch's by more than 1e-4.
     """
     torch = load_torch()
+    members = (training.algorithm, *training.others)
+    pessimism = config.cql.pessimism
     if is_shared:
         encoding = StageEncoding(record.plan, record.spec)
-        module = shared_scorer_module(encoding, training.algorithm, *training.others).cpu()
+        module = shared_scorer_module(encoding, *members, pessimism=pessimism).cpu()
     else:
-        module = scorer_module(training.algorithm, *training.others).cpu()
+        module = scorer_module(*members, pessimism=pessimism).cpu()
     partial = folder.with_name(folder.name + '.writing')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

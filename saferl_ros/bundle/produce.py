@@ -9,6 +9,9 @@ import json
 from pathlib import Path
 import shutil
 import threading
+from typing import Any
+
+from pydantic import ValidationError
 
 from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.folders import bundle_folder
@@ -144,10 +147,18 @@ def _is_done(task: TrainTask) -> bool:
         return False
     return all(
         manifest.dataset_sha256 == task.dataset_sha256
-        and manifest.config == task.config.model_dump(mode='json')
+        and _is_same(manifest.config, task.config)
         and manifest.seed == task.seed
         for manifest in manifests
     )
+
+
+def _is_same(stored: dict[str, Any], config: TrainConfig) -> bool:
+    """Whether settings written earlier, perhaps before newer ones existed, mean the same."""
+    try:
+        return TrainConfig.model_validate(stored) == config
+    except ValidationError:  # of a version with other settings
+        return False
 
 
 def _steps_done(task: TrainTask) -> int:

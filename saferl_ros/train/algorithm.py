@@ -8,7 +8,7 @@ from typing import Any
 from saferl_ros.observation.stagewise import StageEncoding
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.library import load_d3rlpy, load_torch
-from saferl_ros.train.masked_q import q_function_factory
+from saferl_ros.train.masked_q import ILLEGAL_VALUE, q_function_factory
 from saferl_ros.train.stagewise_q import stagewise_factories
 
 
@@ -87,7 +87,9 @@ def _q_learning(name: str, config: TrainConfig, encoder: Any, q_function: Any, d
     return d3rlpy.algos.DoubleDQNConfig(**common).create(device=device)
 
 
-def shared_scorer_module(encoding: StageEncoding, algorithm: Any, *others: Any) -> Any:
+def shared_scorer_module(
+    encoding: StageEncoding, algorithm: Any, *others: Any, pessimism: float = 0.0
+) -> Any:
     """
     Return a ``torch.nn.Module`` like ``scorer_module``'s for one junction of a shared policy.
 
@@ -98,7 +100,7 @@ def shared_scorer_module(encoding: StageEncoding, algorithm: Any, *others: Any) 
     class SharedScores(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
-            self.scores = scorer_module(algorithm, *others)
+            self.scores = scorer_module(algorithm, *others, pessimism=pessimism)
             self.register_buffer('matrix', torch.from_numpy(encoding.matrix.T.copy()))
             self.register_buffer('offset', torch.from_numpy(encoding.offset))
 
@@ -109,7 +111,7 @@ def shared_scorer_module(encoding: StageEncoding, algorithm: Any, *others: Any) 
     return SharedScores().eval()
 
 
-def scorer_module(algorithm: Any, *others: Any) -> Any:
+def scorer_module(algorithm: Any, *others: Any, pessimism: float = 0.0) -> Any:
     """
     Return a ``torch.nn.Module``: observations ``(B, n_features)`` → scores ``(B, n_stages)``.
 
@@ -117,6 +119,10 @@ def scorer_module(algorithm: Any, *others: Any) -> Any:
     the best *legal* stage can be taken from them.
 
     :param others: members of the same ensemble; the mean of all values is returned.
+    :param pessimism: how many standard deviations between the members are taken off that mean.
+        The members' values of a state differ as a whole, which decides nothing; the deviation is
+        that of each stage's value from the member's mean over the legal stages. Between two
+        stages it is alike, so that it decides only where three or more are legal.
     """
     torch = load_torch()
 
@@ -126,8 +132,14 @@ def scorer_module(algorithm: Any, *others: Any) -> Any:
             self.q_functions = torch.nn.ModuleList(q_functions)
 
         def forward(self, observation: Any) -> Any:
-            values = [q_function(observation).q_value for q_function in self.q_functions]
-            return torch.stack(values).mean(dim=0)
+            values = torch.stack([q(observation).q_value for q in self.q_functions])
+            mean = values.mean(dim=0)
+            if not pessimism or len(self.q_functions) < 2:
+                return mean
+            is_legal = (mean > ILLEGAL_VALUE / 2).to(mean.dtype)
+            base = (values * is_legal).sum(dim=2) / is_legal.sum(dim=1).clamp(min=1.0)
+            advantages = values - base[:, :, None]
+            return mean - pessimism * advantages.std(dim=0) * is_legal
 
     class PolicyScores(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self, policy: Any) -> None:

@@ -21,6 +21,8 @@ class QLearningConfig(BaseModel):
     layer_norm: bool = False
     mask_illegal: bool = True  # never bootstrap from a stage that the automaton would refuse
     ensemble: int = Field(default=3, ge=1, le=20)  # networks trained apart; their mean decides
+    pessimism: float = Field(default=0.0, ge=0)  # standard deviations between the networks that
+    # are taken off their mean: stages that they disagree on must promise more
     n_critics: int = Field(default=1, ge=1)  # their mean decides, their minimum is the target
     n_quantiles: int = Field(default=0, ge=0)  # above zero: a distribution of returns
     learning_rate: float = Field(default=5e-4, gt=0)

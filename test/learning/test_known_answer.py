@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 from known import record
 import numpy as np
 import pytest
+import torch
 
 from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.dataset.schema import Record
+from saferl_ros.train.algorithm import scorer_module
 from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, TrainConfig
 from saferl_ros.train.ensemble import train_ensemble
 from saferl_ros.train.learner import train_algorithm
 from saferl_ros.train.lesson import Lesson, lesson_of
+from saferl_ros.train.masked_q import ILLEGAL_VALUE
 from saferl_ros.train.replay import make_transitions, merge_short_holds, to_replay_buffer
 
 pytestmark = pytest.mark.slow
@@ -152,6 +156,34 @@ def test_an_ensemble_is_exported_as_the_mean_of_its_members(tmp_path):
         np.testing.assert_allclose(
             scores[is_legal], np.mean(values, axis=0)[is_legal], rtol=1e-4, atol=1e-5
         )
+
+
+class Member:
+    """What ``scorer_module`` needs of an algorithm: a network with fixed values."""
+
+    def __init__(self, *values: float) -> None:
+        class Q(torch.nn.Module):
+            def forward(self, x: torch.Tensor) -> SimpleNamespace:
+                return SimpleNamespace(q_value=torch.tensor([values]).expand(len(x), -1))
+
+        self.impl = SimpleNamespace(q_function=[Q()])
+
+
+def test_pessimism_takes_off_what_the_members_disagree_on():
+    # stage 1 is best on average, but only one member finds it so; that the second member's values
+    # are 100 higher as a whole is no disagreement about the stages
+    members = Member(1.0, 6.0, 0.0, ILLEGAL_VALUE), Member(101.0, 98.0, 100.0, ILLEGAL_VALUE)
+    state = torch.zeros(1, 2)
+    mean = scorer_module(*members)(state)
+    careful = scorer_module(*members, pessimism=1.0)(state)
+    assert (mean.argmax(), careful.argmax()) == (1, 0)
+    advantages = np.array([[1.0, 6.0, 0.0], [101.0, 98.0, 100.0]])
+    advantages -= advantages.mean(axis=1, keepdims=True)
+    expected = mean[0, :3].numpy() - advantages.std(axis=0, ddof=1)
+    np.testing.assert_allclose(careful[0, :3], expected, rtol=1e-5)
+    assert careful[0, 3] == ILLEGAL_VALUE
+    alone = scorer_module(members[0], pessimism=1.0)(state)
+    np.testing.assert_array_equal(alone, scorer_module(members[0])(state))
 
 
 def test_the_replay_buffer_states_the_plans_number_of_actions():
