@@ -14,15 +14,19 @@ from concurrent.futures import as_completed, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 import os
 import pickle
+import select
 import socket
 import subprocess
 import sys
+import threading
+import time
 from typing import Any, TypeVar
 
 import cloudpickle
 
 from saferl_ros.errors import SimulationError
 
+CLEAN_END_S = 5.0  # what a child may need to close what it holds once its parent is gone
 Task = TypeVar('Task')
 Result = TypeVar('Result')
 
@@ -142,8 +146,18 @@ def _packed(answer: tuple[bool, Any]) -> bytes:
     return packed
 
 
+def _end_with_parent(fd: int) -> None:
+    """End this process when the other side is gone, whatever it is computing by then."""
+    poll = select.poll()
+    poll.register(fd, 0)  # a hang-up is always reported, messages are the main thread's to read
+    poll.poll()
+    time.sleep(CLEAN_END_S)
+    os._exit(1)
+
+
 def _serve(fd: int) -> None:
     """Answer calls until the other side goes away."""
+    threading.Thread(target=_end_with_parent, args=(fd,), daemon=True).start()
     connection = Connection(fd)
     target: Any = None
     while True:

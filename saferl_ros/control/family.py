@@ -26,6 +26,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from saferl_ros.control.controller import Decision, Moment
+from saferl_ros.naming import edge_of
 from saferl_ros.signals import SignalPlan
 from saferl_ros.signals.plan import GREEN_LAMPS
 
@@ -117,7 +118,7 @@ def _pairs(plan: SignalPlan, slots: list[Slot]) -> list[list[Slot]]:
     """Pair each left with its main movement if neighbours share an approach, else neighbours."""
     edges = [
         {
-            link.from_lane.rsplit('_', 1)[0]
+            edge_of(link.from_lane)
             for link, lamp in zip(plan.links, plan.stages[slot.stage].lamps, strict=True)
             if lamp in GREEN_LAMPS
         }

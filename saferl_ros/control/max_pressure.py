@@ -2,16 +2,22 @@
 Max-pressure control: show the stage whose movements have the most to move.
 
 Pressure of a stage = vehicles on the lanes it serves minus the mean of those on the lanes it feeds
-(Varaiya 2013). A naive version switches at every whim and loses much green to clearances; the
-three parameters here are what makes it a fair opponent, and they are tuned on training demand.
+(Varaiya 2013). A naive version switches at every whim and loses much green to clearances, and does
+not see the queue where a network splits the road before a short approach; the parameters here are
+what makes it a fair opponent, and they are tuned on training demand.
 """
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from saferl_ros.control.controller import Decision, Moment
+from saferl_ros.naming import edge_of
+from saferl_ros.observation.spec import Approach
 from saferl_ros.signals import SignalPlan
 from saferl_ros.signals.plan import GREEN_LAMPS
 
@@ -24,16 +30,23 @@ class MaxPressureConfig(BaseModel):
     min_hold_s: float = 5.0  # a stage is kept at least this long
     margin_veh: float = 0.0  # how much more pressure another stage needs to take over
     halting_only: bool = False  # count standing vehicles alone
+    sees_upstream: bool = False  # count those on the lanes that lead to short approaches too
 
 
 class MaxPressure:
     """
     :param plan: the junction's plan.
     :param config: the tuned parameters.
+    :param approaches: with the lanes that lead to short ones.
     """
 
-    def __init__(self, plan: SignalPlan, config: MaxPressureConfig) -> None:
+    def __init__(
+        self, plan: SignalPlan, config: MaxPressureConfig, approaches: Sequence[Approach] = ()
+    ) -> None:
         self._config = config
+        self._upstream = _upstream_lanes(approaches) if config.sees_upstream else {}
+        lanes = {link.from_lane for link in plan.links if link.from_lane}
+        self._n_lanes = Counter(map(edge_of, lanes))
         self._served: list[list[tuple[str, list[str]]]] = []
         for stage in plan.stages:
             fed: dict[str, list[str]] = {}
@@ -60,6 +73,23 @@ class MaxPressure:
         halting = self._config.halting_only
         return sum(
             moment.lane_veh(lane, halting)
+            + self._waiting_behind(moment, edge_of(lane))
             - sum(moment.lane_veh(out, halting) for out in outs) / len(outs)
             for lane, outs in self._served[stage]
         )
+
+    def _waiting_behind(self, moment: Moment, edge: str) -> float:
+        """Return one lane's share of the vehicles on the lanes that lead to its approach."""
+        halting = self._config.halting_only
+        behind = sum(moment.lane_veh(lane, halting) for lane in self._upstream.get(edge, ()))
+        return behind / max(1, self._n_lanes[edge])
+
+
+def _upstream_lanes(approaches: Sequence[Approach]) -> dict[str, list[str]]:
+    """Return the lanes of other edges that each approach's advance detectors lie on."""
+    return {
+        approach.edge_id: [
+            lane for lane, _, _ in approach.spans if edge_of(lane) != approach.edge_id
+        ]
+        for approach in approaches
+    }

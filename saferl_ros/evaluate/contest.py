@@ -25,6 +25,7 @@ from saferl_ros.env.junction import Junction
 from saferl_ros.env.network_simulation import NetworkSimulation
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.isolation import run_isolated
+from saferl_ros.observation import ObservationSpec
 from saferl_ros.scenario import DemandVariation
 from saferl_ros.shield import Shield
 from saferl_ros.shield.guard import Guard
@@ -67,7 +68,7 @@ class Contestant:
         )
 
     def build(
-        self, plan: SignalPlan, spec_fingerprint: str, seed: int, *, has_neighbours: bool = False
+        self, plan: SignalPlan, spec: ObservationSpec, seed: int, *, has_neighbours: bool = False
     ) -> Controller:
         """
         Return the controller; only for those that act through the sequencer.
@@ -83,12 +84,12 @@ class Contestant:
         if self.family is not None:
             return FixedTimeFamily(plan, self.family, rng)
         if self.max_pressure is not None:
-            return MaxPressure(plan, self.max_pressure)
+            return MaxPressure(plan, self.max_pressure, spec.approaches)
         assert self.bundles is not None
         from saferl_ros.bundle.load import load_bundle
 
         bundle = load_bundle(self.bundles[plan.junction_id])
-        bundle.require(plan_fingerprint=plan.fingerprint(), spec_fingerprint=spec_fingerprint)
+        bundle.require(plan_fingerprint=plan.fingerprint(), spec_fingerprint=spec.fingerprint())
         model = bundle.guard_model if self.is_guarded else None
         guard = None if model is None else Guard(model)
         return Shielded(bundle, Shield(plan, guard=guard), guard)
@@ -164,7 +165,7 @@ def play(match: Match) -> EpisodeResult:
         controllers = [
             contestant.build(
                 junction.plan,
-                junction.spec.fingerprint(),
+                junction.spec,
                 match.demand.seed * 1000 + n,
                 has_neighbours=len(junctions) > 1,
             )

@@ -46,14 +46,16 @@ def actuated_candidates() -> list[Contestant]:
 
 
 def max_pressure_candidates() -> list[Contestant]:
-    """Return max-pressure over the shortest hold, the margin to switch and what is counted."""
-    grid = product((5.0, 10.0, 15.0, 20.0), (0.0, 1.0, 2.0, 4.0), (False, True))
+    """Return max-pressure over the shortest hold, the margin to switch, and what is counted."""
+    grid = product((5.0, 10.0, 15.0, 20.0), (0.0, 1.0, 2.0, 4.0), (False, True), (False, True))
     return [
         Contestant(
             name='max_pressure',
-            max_pressure=MaxPressureConfig(min_hold_s=hold, margin_veh=margin, halting_only=halts),
+            max_pressure=MaxPressureConfig(
+                min_hold_s=hold, margin_veh=margin, halting_only=halts, sees_upstream=upstream
+            ),
         )
-        for hold, margin, halts in grid
+        for hold, margin, halts, upstream in grid
     ]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saferl_ros.errors import UsageError
+from saferl_ros.naming import edge_of
 from saferl_ros.observation.spec import ObservationSpec
 from saferl_ros.signals import SignalPlan
 from saferl_ros.signals.plan import GREEN_LAMPS
@@ -85,7 +86,7 @@ class StageEncoding:
                     share = 1.0 / len(served)
                     row[at['mean_occupancy'], column[f'{lane.lane_id}_occupancy']] = share
                     row[at['mean_queue_ratio'], queue] = share * 10.0 / lane.capacity_veh
-            edges = {spec.lanes[n].lane_id.rsplit('_', 1)[0] for n in served}
+            edges = {edge_of(spec.lanes[n].lane_id) for n in served}
             for approach in spec.approaches:
                 if approach.edge_id in edges:
                     for what in ('advance_queue', 'advance_moving'):

@@ -238,6 +238,8 @@ def _parameters_in_words(parameters: Any) -> str:
     for name, value in dict(parameters).items():
         if name == 'halting_only':
             words.append(f'counts {"standing" if value else "all"} vehicles')
+        elif name == 'sees_upstream':
+            words += ['sees the road that leads to a short approach too'] if value else []
         else:
             text = f'{value:g}' if isinstance(value, int | float) else str(value)
             words.append(_PARAMETERS.get(name, f'{name} {{}}').format(text))

@@ -80,3 +80,33 @@ def test_an_interrupted_recording_resumes_to_the_same_data(tmp_path, how):
     for a, b in zip(ours.episodes, theirs.episodes, strict=True):
         np.testing.assert_array_equal(a.observations, b.observations)
         np.testing.assert_array_equal(a.reward, b.reward)
+
+
+def test_a_killed_training_leaves_no_process_that_goes_on(tmp_path, small_record):
+    config = tmp_path / 'long.yaml'
+    config.write_text(
+        'algorithms: [cql]\nseeds: [1, 2]\ncql: {steps: 1000000}\nfqe: {steps: 0}\n',
+        encoding='utf-8',
+    )
+    out = tmp_path / 'out'
+    process = subprocess.Popen(
+        [
+            *(sys.executable, '-m', 'saferl_ros', 'train', str(small_record)),
+            *('--config', str(config), '--jobs', '2', '-o', str(out)),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob('logs/*/checkpoint.pt')):
+        assert time.monotonic() < deadline, 'no training went 500 steps within two minutes'
+        assert process.poll() is None
+        time.sleep(0.1)
+    assert simulations(process.pid)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while simulations(process.pid):
+        assert time.monotonic() < deadline, 'a training outlived its command'
+        time.sleep(0.1)

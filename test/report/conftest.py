@@ -192,8 +192,13 @@ def _evaluation(plan: SignalPlan, delays_s: Delays, n_pedestrians: int) -> dict[
                 'worst_finalist_delay_s': 44.5,
             },
             'max_pressure': {
-                'parameters': {'min_hold_s': 10.0, 'margin_veh': 2.0, 'halting_only': True},
-                'candidates': 32,
+                'parameters': {
+                    'min_hold_s': 10.0,
+                    'margin_veh': 2.0,
+                    'halting_only': True,
+                    'sees_upstream': True,
+                },
+                'candidates': 64,
                 'finalists': 5,
                 'tuned_on': [{'scale': 1.0}, {'scale': 0.75}],
                 'mean_delay_s': 31.5,

@@ -199,7 +199,7 @@ def test_gate_and_tuning_are_told(make_run: MakeRun) -> None:
     assert page.column('tuning', 'what won') == {
         'best_plan': 'stage 0: 35 s, stage 1: 25 s',
         'max_pressure': 'holds a stage for at least 10 s, changes for a gain of more than 2 '
-        'vehicles, counts standing vehicles',
+        'vehicles, counts standing vehicles, sees the road that leads to a short approach too',
     }
     assert page.column('tuning', 'demand scales')['best_plan'] == '1, 0.75'
 
