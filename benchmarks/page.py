@@ -24,6 +24,7 @@ from saferl_ros.evaluate.statistics import (
     ratio_of_means,
     Scores,
 )
+from saferl_ros.report.score_tables import parameters_in_words
 
 DOCS = Path(__file__).parents[1] / 'docs'
 MAPS = ('cologne1', 'cologne3', 'cologne8', 'ingolstadt1', 'ingolstadt7', 'ingolstadt21')
@@ -128,6 +129,21 @@ def family_words(kept: dict[str, Any]) -> str:
     )
 
 
+def tuning_words(baselines: dict[str, Any]) -> str:
+    """Return what the baselines were tuned to, and whether max-pressure had all its choices."""
+    found = '; '.join(
+        f'`{name}` {parameters_in_words(notes["parameters"])}' for name, notes in baselines.items()
+    )
+    is_blind = 'sees_upstream' not in baselines['max_pressure']['parameters']
+    return f'Tuned: {found}.' + (
+        ' `max_pressure` was not offered the sight past split roads '
+        '([decision 0012](decisions/0012-max-pressure-sees-past-a-split.md)); where the network '
+        'has them, it can do better than here.'
+        if is_blind
+        else ''
+    )
+
+
 def map_section(name: str, kept: dict[str, Any]) -> list[str]:
     """Return one map's part of the page."""
     evaluation = kept['evaluation']
@@ -146,6 +162,8 @@ def map_section(name: str, kept: dict[str, Any]) -> list[str]:
         + ', '.join(f'{step} {found:.1f} min' for step, found in minutes.items())
         + f' ({sum(minutes.values()):.0f} min in all). '
         + family_words(kept)
+        + ' '
+        + tuning_words(evaluation['baselines'])
         + ' '
         + gate_words(kept['gate']),
         '',

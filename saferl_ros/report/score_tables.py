@@ -222,7 +222,7 @@ def tuning_table(tunings: tuple[Tuning, ...], colours: Mapping[str, str]) -> Tab
                     ', '.join(f'{scale:g}' for scale in tuning.scales),
                     number(tuning.mean_delay_s),
                     number(tuning.worst_finalist_delay_s),
-                    _parameters_in_words(tuning.parameters),
+                    parameters_in_words(tuning.parameters),
                 ),
             )
             for tuning in tunings
@@ -231,7 +231,8 @@ def tuning_table(tunings: tuple[Tuning, ...], colours: Mapping[str, str]) -> Tab
     )
 
 
-def _parameters_in_words(parameters: Any) -> str:
+def parameters_in_words(parameters: Any) -> str:
+    """Return the parameters that a baseline was tuned to, for people."""
     if isinstance(parameters, list):
         return ', '.join(f'stage {stage}: {green_s:g} s' for stage, green_s in parameters)
     words = []
