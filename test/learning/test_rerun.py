@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from known import record
+import pytest
 
 from saferl_ros.bundle.manifest import Manifest
 from saferl_ros.bundle.produce import train_all
 from saferl_ros.dataset.io import write_record
 from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, TrainConfig
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_bundle_from_before_a_setting_existed_is_kept(tmp_path):
