@@ -27,6 +27,15 @@ def _reliable(depth: int, durability: DurabilityPolicy) -> QoSProfile:
 STATE = _reliable(1, DurabilityPolicy.TRANSIENT_LOCAL)
 """Signal states and readings: the newest one counts, and whoever comes late gets it at once."""
 
+CATCH_UP_EVERY = 32  # states between two looks whether all listeners of a lock-step have them
+
+LOCK_STEP_STATE = _reliable(CATCH_UP_EVERY, DurabilityPolicy.TRANSIENT_LOCAL)
+"""
+What a lock-step offers states and readings with: they follow each other faster than the middleware
+carries them to a listener that is held up, so as many are kept as may be under way. Not more: only
+a full history makes Fast DDS ask at once what has arrived, otherwise it asks every 3 s.
+"""
+
 DESCRIPTION = _reliable(1, DurabilityPolicy.TRANSIENT_LOCAL)
 """What a junction is: said once, known to all who come later."""
 

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.duration import Duration
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
@@ -65,7 +66,7 @@ PARAMETERS = (
     ),
     Declared(
         name='answer_timeout_s', default=2.0, bounds=(0.01, 60.0),
-        about='how long lock-step waits for a request, by the wall clock [s]',
+        about='how long lock-step waits for a request or a listener, by the wall clock [s]',
     ),
     Declared(
         name='wait_for_shadow', default=False,
@@ -79,6 +80,7 @@ PARAMETERS = (
 )  # fmt: skip
 
 _SPIN_S = 0.1
+_LOOK_S = 0.02  # at a time, for what listeners acknowledged
 _SETTLE_S = 0.3  # between seeing others in the graph and their hearing us
 _RECORDED = (names.SIGNAL_STATE, names.DETECTORS, names.STAGE_REQUEST, names.SHIELD_DECISION)
 
@@ -103,8 +105,9 @@ class _Wire:
         def publish(message: type, name: str, profile: Any) -> Any:
             return node.create_publisher(message, names.topic(self.junction_id, name), profile)
 
-        self.states = publish(SignalState, names.SIGNAL_STATE, qos.STATE)
-        self.readings = publish(DetectorReadings, names.DETECTORS, qos.STATE)
+        state = qos.LOCK_STEP_STATE if node.is_lock_step else qos.STATE
+        self.states = publish(SignalState, names.SIGNAL_STATE, state)
+        self.readings = publish(DetectorReadings, names.DETECTORS, state)
         self.decisions = publish(ShieldDecision, names.SHIELD_DECISION, qos.LOG)
         self.description = publish(String, names.DESCRIPTION, qos.DESCRIPTION)
         node.create_subscription(
@@ -157,10 +160,12 @@ class SumoBridge(Node):
             decision_s=values['decision_s'],
         )
         self._factor: float = values['real_time_factor']
+        self.is_lock_step = not self._factor
         self._answer_timeout_s = values['answer_timeout_s']
         self._wait_for_others_s = values['wait_for_others_s']
         self._wait_for_shadow = values['wait_for_shadow']
         self._recorder = values['recorder']
+        self._is_left_behind = False  # a listener did not keep up; until all do again
         self._lamp_log = LampLog(Path(values['lamp_log'])) if values['lamp_log'] else None
         self._sequence = 0
         self._shield_s = scenario.begin_s  # the shield's clock
@@ -253,10 +258,14 @@ class SumoBridge(Node):
             while not self.street.is_over and not stopper.is_asked:
                 self._tick()
                 self._publish()
-                if self._factor:
+                if not self.is_lock_step:
                     self._spin_until_tick(stopper)
-                else:
-                    self._spin_until_answered(stopper)
+                    continue
+                self._spin_until_answered(stopper)
+                if self._sequence % qos.CATCH_UP_EVERY == 0:
+                    self._spin_until_caught_up(stopper)
+            if self.is_lock_step:
+                self._spin_until_caught_up(stopper)
         finally:
             self.street.close()
             if self._lamp_log is not None:
@@ -383,6 +392,33 @@ class SumoBridge(Node):
                     wire.is_shadow_missed = True
                 return
             self._spin(min(left_s, _SPIN_S))
+
+    def _spin_until_caught_up(self, stopper: Stopper) -> None:
+        """Let those who listen, a recorder above all, take in what was published."""
+        wait_s = 0.0 if self._is_left_behind else self._answer_timeout_s
+        until_s = time.monotonic() + wait_s
+        while not self._is_caught_up():
+            if stopper.is_asked:
+                return
+            if time.monotonic() >= until_s:
+                if not self._is_left_behind:
+                    self.get_logger().warning(
+                        f'somebody who listens did not keep up for {wait_s:g} s; the run goes on '
+                        'and is no longer slowed down for them, a recording may have gaps'
+                    )
+                self._is_left_behind = True
+                return
+            self._spin(0.0)
+        self._is_left_behind = False
+
+    def _is_caught_up(self) -> bool:
+        """Whether all who listen have every state; decisions are fewer than are kept of them."""
+        look = Duration(seconds=_LOOK_S)
+        return all(
+            topic.wait_for_all_acked(look)
+            for wire in self.wires
+            for topic in (wire.states, wire.readings)
+        )
 
     def _is_open(self, wire: _Wire) -> bool:
         """Whether a controller that is in charge has yet to answer the newest state."""

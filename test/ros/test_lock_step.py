@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+import signal
 
 from judged import judged_lamps
 from nodes import JUNCTION, street
@@ -189,3 +190,36 @@ def test_a_recorder_begins_new_segments_and_loses_nothing_between_them(tmp_path)
     assert states == list(range(1, 301))
     for segment in segments:  # each can be read by itself
         assert len(list(read_messages(segment, (names.DESCRIPTION,)))) == 1
+
+
+def test_a_recorder_that_is_held_up_has_no_gap_in_lock_step(tmp_path):
+    bag = tmp_path / 'bag'
+    with street(tmp_path) as (nodes, observer):
+        nodes.start('fixed_time')
+        nodes.start('shadow_recorder', output=str(bag))
+        nodes.start(
+            'sumo_bridge', recorder='shadow_recorder', **{**BESIDE, 'answer_timeout_s': 30.0}
+        )
+        observer.spin_until(lambda: len(observer.states) > 50)
+        nodes.signal('shadow_recorder', signal.SIGSTOP)
+        observer.spin_for(4.0)
+        nodes.signal('shadow_recorder', signal.SIGCONT)
+        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 60.0)
+        assert nodes.stop('shadow_recorder') == 0, nodes.said('shadow_recorder')
+    states = [one.message.sequence for one in read_messages(bag, (names.SIGNAL_STATE,))]
+    assert states == list(range(1, int(HORIZON_S) + 1))
+
+
+def test_a_run_goes_on_without_a_listener_that_stands_still_and_says_so(tmp_path):
+    with street(tmp_path) as (nodes, observer):
+        nodes.start('fixed_time')
+        nodes.start('shadow_recorder', output=str(tmp_path / 'bag'))
+        nodes.start(
+            'sumo_bridge', recorder='shadow_recorder', **{**BESIDE, 'answer_timeout_s': 1.0}
+        )
+        observer.spin_until(lambda: len(observer.states) > 50)
+        nodes.signal('shadow_recorder', signal.SIGSTOP)
+        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 60.0)
+        assert nodes.wait('sumo_bridge') == 0
+    assert nodes.said('sumo_bridge').count('did not keep up for 1 s') == 1
+    assert f'{HORIZON_S:.0f} ticks' in nodes.said('sumo_bridge')
