@@ -164,7 +164,7 @@ def _serve(fd: int) -> None:
         try:
             message = connection.recv_bytes()
         except (EOFError, OSError):
-            break
+            break  # closed, or the parent is gone
         try:
             request = cloudpickle.loads(message)
             if target is None:
@@ -175,7 +175,10 @@ def _serve(fd: int) -> None:
             answer = (True, result)
         except Exception as error:  # noqa: BLE001 - it is raised again on the other side
             answer = (False, error)
-        connection.send_bytes(_packed(answer))
+        try:
+            connection.send_bytes(_packed(answer))
+        except OSError:
+            break  # nobody is there to hear it
     if hasattr(target, 'close'):
         target.close()
 
