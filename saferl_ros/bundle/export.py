@@ -50,13 +50,12 @@ def export_bundle(
     :raises BundleError: if the exported network differs from torch's by more than 1e-4.
     """
     torch = load_torch()
-    members = (training.algorithm, *training.others)
-    pessimism = config.cql.pessimism
+    algorithm, pessimism = training.algorithm, config.cql.pessimism
     if is_shared:
         encoding = StageEncoding(record.plan, record.spec)
-        module = shared_scorer_module(encoding, *members, pessimism=pessimism).cpu()
+        module = shared_scorer_module(encoding, algorithm, pessimism=pessimism).cpu()
     else:
-        module = scorer_module(*members, pessimism=pessimism).cpu()
+        module = scorer_module(algorithm, pessimism=pessimism).cpu()
     partial = folder.with_name(folder.name + '.writing')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -20,7 +20,7 @@ from saferl_ros.dataset.io import read_record
 from saferl_ros.errors import BundleError, ConfigError
 from saferl_ros.isolation import run_isolated
 from saferl_ros.train.config import TrainConfig
-from saferl_ros.train.ensemble import n_members, train_ensemble
+from saferl_ros.train.learner import train_algorithm
 from saferl_ros.train.lesson import lesson_of, shared_lesson
 from saferl_ros.train.library import load_torch
 
@@ -128,8 +128,7 @@ def train_all(
 
 
 def _steps(task: TrainTask) -> int:
-    steps = task.config.bc.steps if task.algorithm == 'bc' else task.config.cql.steps
-    return steps * n_members(task.config, task.algorithm)
+    return task.config.bc.steps if task.algorithm == 'bc' else task.config.cql.steps
 
 
 def _joint_sha256(digests: Sequence[str]) -> str:
@@ -198,7 +197,7 @@ def run_training(task: TrainTask) -> None:
         lesson = shared_lesson(taught, task.algorithm, config, device=device)
     else:
         lesson = lesson_of(records[0], task.algorithm, config, device=device)
-    training = train_ensemble(
+    training = train_algorithm(
         lesson, task.algorithm, config, task.seed, task.log_dir, progress=note
     )
     for record, folder in zip(records, task.folders, strict=True):

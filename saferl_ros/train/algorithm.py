@@ -8,8 +8,9 @@ from typing import Any
 from saferl_ros.observation.stagewise import StageEncoding
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.library import load_d3rlpy, load_torch
-from saferl_ros.train.masked_q import ILLEGAL_VALUE, q_function_factory
-from saferl_ros.train.stagewise_q import stagewise_factories
+from saferl_ros.train.masked_q import ILLEGAL_VALUE, masked_network, quantile_factory
+from saferl_ros.train.members import member_factories
+from saferl_ros.train.stagewise_q import stagewise_network
 
 
 def create_algorithm(
@@ -40,13 +41,14 @@ def create_algorithm(
         ).create(device=device)
     else:
         q = config.cql
-        algorithm = _q_learning(
-            name,
-            config,
-            encoder(list(q.hidden_units), use_layer_norm=q.layer_norm),
-            q_function_factory(q.n_quantiles, legal_columns if q.mask_illegal else ()),
-            device,
-        )
+        columns = legal_columns if q.mask_illegal else ()
+        if q.n_quantiles:
+            factories = encoder(list(q.hidden_units)), quantile_factory(q.n_quantiles, columns)
+        else:
+            factories = member_factories(
+                lambda: masked_network(q.ensemble, n_features, q.hidden_units, n_stages, columns)
+            )
+        algorithm = _q_learning(name, config, *factories, device)
     algorithm.create_impl((n_features,), n_stages)
     return algorithm
 
@@ -61,8 +63,10 @@ def create_shared(
     :param n_features: length of the stage-wise observation.
     :param n_stages: of the largest junction.
     """
-    encoder, q_function = stagewise_factories(config.cql.hidden_units[0])
-    algorithm = _q_learning(name, config, encoder, q_function, device)
+    factories = member_factories(
+        lambda: stagewise_network(config.cql.ensemble, config.cql.hidden_units[0])
+    )
+    algorithm = _q_learning(name, config, *factories, device)
     algorithm.create_impl((n_features,), n_stages)
     return algorithm
 
@@ -88,7 +92,7 @@ def _q_learning(name: str, config: TrainConfig, encoder: Any, q_function: Any, d
 
 
 def shared_scorer_module(
-    encoding: StageEncoding, algorithm: Any, *others: Any, pessimism: float = 0.0
+    encoding: StageEncoding, algorithm: Any, *, pessimism: float = 0.0
 ) -> Any:
     """
     Return a ``torch.nn.Module`` like ``scorer_module``'s for one junction of a shared policy.
@@ -100,7 +104,7 @@ def shared_scorer_module(
     class SharedScores(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
-            self.scores = scorer_module(algorithm, *others, pessimism=pessimism)
+            self.scores = scorer_module(algorithm, pessimism=pessimism)
             self.register_buffer('matrix', torch.from_numpy(encoding.matrix.T.copy()))
             self.register_buffer('offset', torch.from_numpy(encoding.offset))
 
@@ -111,15 +115,15 @@ def shared_scorer_module(
     return SharedScores().eval()
 
 
-def scorer_module(algorithm: Any, *others: Any, pessimism: float = 0.0) -> Any:
+def scorer_module(algorithm: Any, *, pessimism: float = 0.0) -> Any:
     """
     Return a ``torch.nn.Module``: observations ``(B, n_features)`` → scores ``(B, n_stages)``.
 
     Scores are Q-values, or log-probabilities for behaviour cloning: not the best action, so that
     the best *legal* stage can be taken from them.
 
-    :param others: members of the same ensemble; the mean of all values is returned.
-    :param pessimism: how many standard deviations between the members are taken off that mean.
+    :param pessimism: how many standard deviations between the members of an ensemble are taken off
+        the mean of their values.
         The members' values of a state differ as a whole, which decides nothing; the deviation is
         that of each stage's value from the member's mean over the legal stages. Between two
         stages it is alike, so that it decides only where three or more are legal.
@@ -132,9 +136,9 @@ def scorer_module(algorithm: Any, *others: Any, pessimism: float = 0.0) -> Any:
             self.q_functions = torch.nn.ModuleList(q_functions)
 
         def forward(self, observation: Any) -> Any:
-            values = torch.stack([q(observation).q_value for q in self.q_functions])
+            values = torch.cat([_members(q, observation) for q in self.q_functions])
             mean = values.mean(dim=0)
-            if not pessimism or len(self.q_functions) < 2:
+            if not pessimism or len(values) < 2:
                 return mean
             is_legal = (mean > ILLEGAL_VALUE / 2).to(mean.dtype)
             base = (values * is_legal).sum(dim=2) / is_legal.sum(dim=1).clamp(min=1.0)
@@ -153,4 +157,11 @@ def scorer_module(algorithm: Any, *others: Any, pessimism: float = 0.0) -> Any:
     d3rlpy = load_d3rlpy()
     if isinstance(algorithm, d3rlpy.algos.DiscreteBC):
         return PolicyScores(algorithm.impl.modules.imitator).eval()
-    return QScores([q for member in (algorithm, *others) for q in member.impl.q_function]).eval()
+    return QScores(algorithm.impl.q_function).eval()
+
+
+def _members(q_function: Any, observation: Any) -> Any:
+    """Return the values of all members, shape ``(M, N, n_stages)``."""
+    if hasattr(q_function, 'members'):
+        return q_function.members(observation)
+    return q_function(observation).q_value[None]

@@ -18,13 +18,12 @@ class QLearningConfig(BaseModel):
     n_steps: int = Field(default=1, ge=1)  # decisions whose rewards are summed before a bootstrap
     discount_by_time: bool = True  # a decision of 15 s counts as three; else each counts as one
     hidden_units: tuple[int, ...] = (32, 32)  # larger ones learn the noise of the record
-    layer_norm: bool = False
     mask_illegal: bool = True  # never bootstrap from a stage that the automaton would refuse
-    ensemble: int = Field(default=3, ge=1, le=20)  # networks trained apart; their mean decides
+    ensemble: int = Field(default=5, ge=1, le=20)  # networks whose mean decides, and is the target
     pessimism: float = Field(default=0.0, ge=0)  # standard deviations between the networks that
     # are taken off their mean: stages that they disagree on must promise more
-    n_critics: int = Field(default=1, ge=1)  # their mean decides, their minimum is the target
-    n_quantiles: int = Field(default=0, ge=0)  # above zero: a distribution of returns
+    n_critics: int = Field(default=1, ge=1)  # ensembles; the lower one is the target
+    n_quantiles: int = Field(default=0, ge=0)  # above zero: a distribution of returns, one network
     learning_rate: float = Field(default=5e-4, gt=0)
     falling_rate: bool = True  # to zero along a cosine: late steps refine, they no longer roam
     averaging: float = Field(default=0.999, ge=0, lt=1)  # decay of the running mean of the weights

@@ -31,7 +31,6 @@ class Training:
     n_transitions: int
     behaviour_value: float | None = None  # of the recorded plans, by the same estimate
     log: list[dict[str, float]] = field(default_factory=list)
-    others: list[Any] = field(default_factory=list)  # that decide together with ``algorithm``
 
     @property
     def fqe_value(self) -> float | None:

@@ -13,13 +13,13 @@ import torch
 from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.dataset.schema import Record
-from saferl_ros.train.algorithm import scorer_module
+from saferl_ros.train.algorithm import create_algorithm, scorer_module
 from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, TrainConfig
-from saferl_ros.train.ensemble import train_ensemble
 from saferl_ros.train.learner import train_algorithm
 from saferl_ros.train.lesson import Lesson, lesson_of
+from saferl_ros.train.library import load_d3rlpy
 from saferl_ros.train.masked_q import ILLEGAL_VALUE
-from saferl_ros.train.replay import make_transitions, merge_short_holds, to_replay_buffer
+from saferl_ros.train.replay import batches, make_transitions, merge_short_holds, to_replay_buffer
 
 pytestmark = pytest.mark.slow
 
@@ -126,64 +126,104 @@ def test_the_exported_bundle_computes_what_torch_computes(tmp_path, name, n_crit
 
 def test_an_ensemble_is_exported_as_the_mean_of_its_members(tmp_path):
     data, _ = record(4, 60)
-    config = CONFIG.model_copy(
-        update={
-            'cql': CONFIG.cql.model_copy(update={'steps': 20, 'ensemble': 3}),
-            'fqe': FqeConfig(steps=0),
-        }
-    )
-    done: list[tuple[int, int]] = []
-    training = train_ensemble(
-        taught(data, 'cql', config),
-        'cql',
-        config,
-        1,
-        tmp_path / 'log',
-        progress=lambda n, total: done.append((n, total)),
-    )
+    cql = CONFIG.cql.model_copy(update={'steps': 20, 'ensemble': 3})
+    config = CONFIG.model_copy(update={'cql': cql, 'fqe': FqeConfig(steps=0)})
+    training = train_algorithm(taught(data, 'cql', config), 'cql', config, 1, tmp_path / 'log')
     export_bundle(training, data, config, tmp_path / 'cql', dataset_sha256='0' * 64)
     bundle = load_bundle(tmp_path / 'cql')
     states = data.episodes[0].observations[:50]
-    members = [training.algorithm, *training.others]
-    assert (len(members), done[-1]) == (3, (60, 60))
-    legal = bundle.spec.features()
-    columns = [n for n, feature in enumerate(legal) if feature.name.endswith('_is_legal')]
-    for stage in range(2):
-        values = [m.predict_value(states, np.full(50, stage)) for m in members]
-        assert not np.allclose(values[0], values[1])
-        scores = np.array([bundle.scores(state)[stage] for state in states])
-        is_legal = states[:, columns[stage]] > 0.5
-        np.testing.assert_allclose(
-            scores[is_legal], np.mean(values, axis=0)[is_legal], rtol=1e-4, atol=1e-5
-        )
+    with torch.no_grad():
+        members = training.algorithm.impl.q_function[0].members(torch.from_numpy(states)).numpy()
+    assert members.shape == (3, 50, 2)
+    is_legal = members[0] > ILLEGAL_VALUE / 2
+    assert not np.allclose(members[0][is_legal], members[1][is_legal])
+    scores = np.array([bundle.scores(state) for state in states])
+    mean = members.mean(axis=0)
+    np.testing.assert_allclose(scores[is_legal], mean[is_legal], rtol=1e-4, atol=1e-5)
 
 
-class Member:
-    """What ``scorer_module`` needs of an algorithm: a network with fixed values."""
+def test_one_member_learns_as_d3rlpys_own_network_does():
+    """The same weights, the same batch: the same loss and the same step, mask or no mask."""
+    d3rlpy, rng = load_d3rlpy(), np.random.default_rng(0)
+    data, _ = record(4, 60)
+    transitions = make_transitions(data.behaviour(), scale=1.0, decision_s=5.0, max_weight=20.0)
+    batch = next(batches(transitions, 64, 1, rng))
+    config = CONFIG.model_copy(
+        update={'cql': CONFIG.cql.model_copy(update={'ensemble': 1, 'alpha': 0.5})}
+    )
+    shape = {'n_features': data.spec.size, 'n_stages': 2}
+    ours = create_algorithm('cql', config, **shape, legal_columns=(), device='cpu')
+    stock = d3rlpy.algos.DiscreteCQLConfig(
+        learning_rate=config.cql.learning_rate,
+        gamma=config.cql.gamma,
+        alpha=0.5,
+        optim_factory=d3rlpy.optimizers.AdamFactory(
+            lr_scheduler_factory=d3rlpy.optimizers.CosineAnnealingLRFactory(T_max=1500)
+        ),
+        encoder_factory=d3rlpy.models.VectorEncoderFactory(list(config.cql.hidden_units)),
+    ).create(device='cpu')
+    stock.create_impl((data.spec.size,), 2)
+    theirs = stock.impl.q_function.parameters()
+    for mine, other in zip(ours.impl.q_function.parameters(), theirs, strict=True):
+        mine.data.copy_(other.data.mT if other.ndim == 2 else other.data)
+    for algorithm in (ours, stock):
+        algorithm.impl.update_target()
+    losses = [algorithm.update(batch) for algorithm in (ours, stock)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    states = data.episodes[0].observations
+    for stage in (0, 1):
+        values = [a.predict_value(states, np.full(len(states), stage)) for a in (ours, stock)]
+        np.testing.assert_allclose(values[0], values[1], rtol=1e-4, atol=1e-6)
 
-    def __init__(self, *values: float) -> None:
-        class Q(torch.nn.Module):
-            def forward(self, x: torch.Tensor) -> SimpleNamespace:
-                return SimpleNamespace(q_value=torch.tensor([values]).expand(len(x), -1))
 
-        self.impl = SimpleNamespace(q_function=[Q()])
+def test_every_member_feels_the_conservative_term_as_if_it_were_alone():
+    config = CONFIG.model_copy(update={'cql': CONFIG.cql.model_copy(update={'ensemble': 4})})
+    algorithm = create_algorithm(
+        'cql', config, n_features=3, n_stages=2, legal_columns=(), device='cpu'
+    )
+    q_function = algorithm.impl.q_function[0]
+    for parameter in q_function.parameters():  # all members alike
+        parameter.data.copy_(parameter.data[:1].expand_as(parameter))
+    forwarder = algorithm.impl._q_func_forwarder.forwarders[0]
+    states = torch.rand(8, 3)
+    (forwarder.compute_expected_q(states).logsumexp(dim=1)).mean().backward()
+    weight = next(iter(q_function.parameters()))
+    assert weight.grad is not None
+    alone = q_function.members(states)[0].logsumexp(dim=1).mean()
+    (expected,) = torch.autograd.grad(alone, weight)
+    torch.testing.assert_close(weight.grad[2], expected[0])
+
+
+class Members(torch.nn.Module):
+    """A network whose members have fixed values."""
+
+    def __init__(self, *values: tuple[float, ...]) -> None:
+        super().__init__()
+        self.values = torch.tensor(values)
+
+    def members(self, x: torch.Tensor) -> torch.Tensor:
+        return self.values[:, None].expand(-1, len(x), -1)
+
+
+def scores_of(*values: tuple[float, ...], pessimism: float = 0.0) -> torch.Tensor:
+    """Return what ``scorer_module`` makes of members' values for one state."""
+    algorithm = SimpleNamespace(impl=SimpleNamespace(q_function=[Members(*values)]))
+    return scorer_module(algorithm, pessimism=pessimism)(torch.zeros(1, 2))
 
 
 def test_pessimism_takes_off_what_the_members_disagree_on():
     # stage 1 is best on average, but only one member finds it so; that the second member's values
     # are 100 higher as a whole is no disagreement about the stages
-    members = Member(1.0, 6.0, 0.0, ILLEGAL_VALUE), Member(101.0, 98.0, 100.0, ILLEGAL_VALUE)
-    state = torch.zeros(1, 2)
-    mean = scorer_module(*members)(state)
-    careful = scorer_module(*members, pessimism=1.0)(state)
+    members = (1.0, 6.0, 0.0, ILLEGAL_VALUE), (101.0, 98.0, 100.0, ILLEGAL_VALUE)
+    mean, careful = scores_of(*members), scores_of(*members, pessimism=1.0)
     assert (mean.argmax(), careful.argmax()) == (1, 0)
     advantages = np.array([[1.0, 6.0, 0.0], [101.0, 98.0, 100.0]])
     advantages -= advantages.mean(axis=1, keepdims=True)
     expected = mean[0, :3].numpy() - advantages.std(axis=0, ddof=1)
     np.testing.assert_allclose(careful[0, :3], expected, rtol=1e-5)
     assert careful[0, 3] == ILLEGAL_VALUE
-    alone = scorer_module(members[0], pessimism=1.0)(state)
-    np.testing.assert_array_equal(alone, scorer_module(members[0])(state))
+    alone = scores_of(members[0], pessimism=1.0)
+    np.testing.assert_array_equal(alone, scores_of(members[0]))
 
 
 def test_the_replay_buffer_states_the_plans_number_of_actions():
