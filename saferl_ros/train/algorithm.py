@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from saferl_ros.observation.stagewise import StageEncoding
-from saferl_ros.train.config import TrainConfig
+from saferl_ros.train.config import QLearningConfig, TrainConfig
 from saferl_ros.train.library import load_d3rlpy, load_torch
 from saferl_ros.train.masked_q import ILLEGAL_VALUE, masked_network, quantile_factory
 from saferl_ros.train.members import member_factories
 from saferl_ros.train.stagewise_q import stagewise_network
+
+
+def n_members(name: str, config: QLearningConfig) -> int:
+    """Return how many networks decide together; offline Double DQN is the known one, of one."""
+    return config.ensemble if name == 'cql' else 1
 
 
 def create_algorithm(
@@ -46,7 +51,9 @@ def create_algorithm(
             factories = encoder(list(q.hidden_units)), quantile_factory(q.n_quantiles, columns)
         else:
             factories = member_factories(
-                lambda: masked_network(q.ensemble, n_features, q.hidden_units, n_stages, columns)
+                lambda: masked_network(
+                    n_members(name, q), n_features, q.hidden_units, n_stages, columns
+                )
             )
         algorithm = _q_learning(name, config, *factories, device)
     algorithm.create_impl((n_features,), n_stages)
@@ -64,7 +71,7 @@ def create_shared(
     :param n_stages: of the largest junction.
     """
     factories = member_factories(
-        lambda: stagewise_network(config.cql.ensemble, config.cql.hidden_units[0])
+        lambda: stagewise_network(n_members(name, config.cql), config.cql.hidden_units[0])
     )
     algorithm = _q_learning(name, config, *factories, device)
     algorithm.create_impl((n_features,), n_stages)

@@ -8,18 +8,18 @@ ALGORITHMS = ('cql', 'bc', 'dqn')
 
 
 class QLearningConfig(BaseModel):
-    """Conservative Q-learning and, with the same network and data, offline Double DQN."""
+    """Conservative Q-learning and, with one such network and the same data, offline Double DQN."""
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     steps: int = Field(default=20_000, ge=1)
     alpha: float = Field(default=0.005, ge=0)  # weight of the conservative term; dqn ignores it
-    gamma: float = Field(default=0.985, gt=0, lt=1)  # per 5 s of simulated time
+    gamma: float = Field(default=0.97, gt=0, lt=1)  # per 5 s of simulated time
     n_steps: int = Field(default=1, ge=1)  # decisions whose rewards are summed before a bootstrap
     discount_by_time: bool = True  # a decision of 15 s counts as three; else each counts as one
     hidden_units: tuple[int, ...] = (32, 32)  # larger ones learn the noise of the record
     mask_illegal: bool = True  # never bootstrap from a stage that the automaton would refuse
-    ensemble: int = Field(default=5, ge=1, le=20)  # networks whose mean decides, and is the target
+    ensemble: int = Field(default=10, ge=1, le=50)  # networks; their mean decides and teaches
     pessimism: float = Field(default=0.0, ge=0)  # standard deviations between the networks that
     # are taken off their mean: stages that they disagree on must promise more
     n_critics: int = Field(default=1, ge=1)  # ensembles; the lower one is the target
