@@ -93,8 +93,9 @@ def member_factories(create_network: Callable[[], Any]) -> tuple[Any, Any]:
 
         def compute_expected_q(self, x: Any) -> Any:
             members = self._q_func.members(x)
+            n_members = len(members)  # not in the hook: a tensor that its own hook holds stays
             if members.requires_grad:  # the conservative term, for each member at full weight
-                members.register_hook(lambda gradient: gradient * len(members))
+                members.register_hook(lambda gradient: gradient * n_members)
             return members.mean(dim=0)
 
         def compute_error(
