@@ -129,6 +129,21 @@ def family_words(kept: dict[str, Any]) -> str:
     )
 
 
+def learning_words(config: dict[str, Any]) -> str:
+    """Return how CQL learned, and whether its networks did so apart, as they did at first."""
+    q = config['train']['cql']
+    networks = f'{q["ensemble"]} networks' if q['ensemble'] > 1 else 'one network'
+    apart = (
+        ' trained apart ([decision 0013](decisions/0013-members-learn-side-by-side.md))'
+        if 'layer_norm' in q and q['ensemble'] > 1  # a setting that went when they came together
+        else ''
+    )
+    return (
+        f'CQL: {networks}{apart}, alpha {q["alpha"]:g}, discount {q["gamma"]:g} per 5 s, '
+        f'{q["steps"]:,} steps.'
+    )
+
+
 def tuning_words(baselines: dict[str, Any]) -> str:
     """Return what the baselines were tuned to, and whether max-pressure had all its choices."""
     found = '; '.join(
@@ -162,6 +177,8 @@ def map_section(name: str, kept: dict[str, Any]) -> list[str]:
         + ', '.join(f'{step} {found:.1f} min' for step, found in minutes.items())
         + f' ({sum(minutes.values()):.0f} min in all). '
         + family_words(kept)
+        + ' '
+        + learning_words(kept['config'])
         + ' '
         + tuning_words(evaluation['baselines'])
         + ' '
