@@ -2,12 +2,13 @@
 Tunes the baselines on demand of the ``tune`` split: no baseline is a straw man.
 
 Every candidate runs on one demand, the best of them on the others too, and the lowest mean delay
-wins. Policies are never judged on these demands.
+wins. Max-pressure's best run blind to split roads too. Policies are never judged on these demands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any
@@ -46,17 +47,29 @@ def actuated_candidates() -> list[Contestant]:
 
 
 def max_pressure_candidates() -> list[Contestant]:
-    """Return max-pressure over the shortest hold, the margin to switch, and what is counted."""
-    grid = product((5.0, 10.0, 15.0, 20.0), (0.0, 1.0, 2.0, 4.0), (False, True), (False, True))
+    """
+    Return max-pressure over the shortest hold, the margin to switch, and what is counted.
+
+    All of them see past split roads; whether that pays is asked of the best (``blind_twin``).
+    """
+    grid = product((5.0, 10.0, 15.0, 20.0), (0.0, 1.0, 2.0, 4.0), (False, True))
     return [
         Contestant(
             name='max_pressure',
             max_pressure=MaxPressureConfig(
-                min_hold_s=hold, margin_veh=margin, halting_only=halts, sees_upstream=upstream
+                min_hold_s=hold, margin_veh=margin, halting_only=halts, sees_upstream=True
             ),
         )
-        for hold, margin, halts, upstream in grid
+        for hold, margin, halts in grid
     ]
+
+
+def blind_twin(candidate: Contestant) -> Contestant | None:
+    """Return the same max-pressure that counts the lanes before the stop line alone."""
+    if candidate.max_pressure is None:
+        return None
+    blind = candidate.max_pressure.model_copy(update={'sees_upstream': False})
+    return replace(candidate, max_pressure=blind)
 
 
 def plan_candidates(plans: Sequence[SignalPlan]) -> list[Contestant]:
@@ -117,6 +130,11 @@ def tune_baselines(
     ]
     finalists = [min(config.finalists, len(field)) for field in fields]
     total = sum(map(len, fields)) + sum(finalists) * (len(demands) - 1)
+    total += sum(
+        n * len(demands)
+        for n, field in zip(finalists, fields, strict=True)
+        if blind_twin(field[0])
+    )
     delays = partial(
         play_all, junctions, jobs=jobs, kept=kept, progress=SharedProgress(progress, total)
     )
@@ -131,12 +149,17 @@ def tune_baselines(
         means = [
             (own[n] + sum(others)) / len(demands) for n, others in zip(best, rest, strict=True)
         ]
-        winner = field[best[means.index(min(means))]]
+        runners = [field[n] for n in best]
+        twins = [twin for runner in runners if (twin := blind_twin(runner))]
+        if twins:
+            runners += twins
+            means += [sum(row) / len(demands) for row in delays(twins, demands)]
+        winner = runners[means.index(min(means))]
         winners.append(winner)
         notes[winner.name] = {
             'parameters': describe(winner),
-            'candidates': len(field),
-            'finalists': len(best),
+            'candidates': len(field) + len(twins),
+            'finalists': len(runners),
             'tuned_on': [demand.to_json() for demand in demands],
             'mean_delay_s': min(means),
             'worst_finalist_delay_s': max(means),
