@@ -3,32 +3,101 @@ Runs an object in a fresh process of its own.
 
 A second libsumo simulation in one process is not the same as a first, so an environment that is
 reset many times keeps each episode in its own process: the same seed then gives the same episode,
-whatever ran before. Unlike ``multiprocessing``, the child never imports the caller's main script,
-so scripts need no ``__main__`` guard.
+whatever ran before. The processes are forked from a ``Nursery``, which has imported what they
+need and done nothing else, so that a short episode does not spend its time on imports. Unlike
+those of ``multiprocessing``, they never import the caller's main script, so scripts need no
+``__main__`` guard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed, ThreadPoolExecutor
-from multiprocessing.connection import Connection
+import contextlib
+from multiprocessing.connection import Connection, Pipe
 import os
-import pickle
-import select
+import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from typing import Any, TypeVar
 
 import cloudpickle
 
 from saferl_ros.errors import SimulationError
 
-CLEAN_END_S = 5.0  # what a child may need to close what it holds once its parent is gone
+LONGEST_END_S = 10.0  # what a child may take to end when it is told to
 Task = TypeVar('Task')
 Result = TypeVar('Result')
+
+
+class Nursery:
+    """
+    A process that forks others, each as fresh as it is itself.
+
+    They have the environment variables, working folder and outputs that this process had when the
+    nursery was made. It ends when it is closed or deleted, or when this process ends.
+
+    :param prepare: called in the nursery, once, so that what it imports is there for all children;
+        it must start neither a thread nor a simulation.
+    :param used: what children will use: the modules that it comes from are imported there too.
+
+    :raises Exception: what ``prepare`` raised.
+    """
+
+    def __init__(self, prepare: Callable[[], Any] | None = None, used: Any = None) -> None:
+        self._control, control = socket.socketpair()
+        greeting, theirs = Pipe()
+        fds = (control.fileno(), theirs.fileno())
+        self._process = subprocess.Popen(
+            [sys.executable, '-m', 'saferl_ros.nursery', *map(str, fds)],
+            pass_fds=fds,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
+        )
+        control.close()
+        theirs.close()
+        self._is_sending = threading.Lock()
+        try:
+            is_ok, result = _ask(greeting, (prepare, used))
+        except (EOFError, OSError) as error:
+            code = self._process.wait()
+            raise SimulationError(
+                f'the process that simulations are started from ended with exit code {code}; see '
+                'its messages above'
+            ) from error
+        if not is_ok:
+            raise result
+
+    def start(self, factory: Callable[[], Any]) -> IsolatedObject:
+        """
+        Make an object in a fresh process and return the proxy of it.
+
+        :param factory: makes the object, there.
+
+        :raises Exception: what the factory raised.
+        """
+        connection, theirs = Pipe()
+        fate, teller = Pipe(duplex=False)
+        with theirs, teller, self._is_sending:
+            socket.send_fds(self._control, [b'+'], [theirs.fileno(), teller.fileno()])
+        return IsolatedObject(connection, fate, factory)
+
+    def close(self) -> None:
+        """Start no more processes; those that run are not touched. May be called twice."""
+        self._control.close()
+        self._process.wait()
+
+    def __del__(self) -> None:
+        if hasattr(self, '_process'):
+            self.close()
+
+    def __enter__(self) -> Nursery:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 class IsolatedObject:
@@ -38,20 +107,18 @@ class IsolatedObject:
     Exceptions of the child are raised here. The child ends when this object is closed, deleted, or
     its process dies, whichever comes first.
 
+    :param connection: to the child.
+    :param fate: brings the child's exit code when it has ended.
     :param factory: makes the object, in the child.
     """
 
-    def __init__(self, factory: Callable[[], Any]) -> None:
-        ours, theirs = socket.socketpair()
-        self._process = subprocess.Popen(
-            [sys.executable, '-m', 'saferl_ros.isolation', str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
-        )
-        theirs.close()
-        self._connection = Connection(ours.detach())
-        self._exchange(cloudpickle.dumps(factory))
+    def __init__(
+        self, connection: Connection, fate: Connection, factory: Callable[[], Any]
+    ) -> None:
+        self._connection = connection
+        self._fate = fate
+        self._pid: int = self._exchange(None)
+        self._exchange(factory)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """
@@ -59,38 +126,43 @@ class IsolatedObject:
 
         :raises SimulationError: if the child died.
         """
-        return self._exchange(cloudpickle.dumps((name, args, kwargs)))
+        return self._exchange((name, args, kwargs))
 
-    def _exchange(self, message: bytes) -> Any:
+    def _exchange(self, request: Any) -> Any:
         try:
-            self._connection.send_bytes(message)
-            is_ok, result = cloudpickle.loads(self._connection.recv_bytes())
+            is_ok, result = _ask(self._connection, request)
         except (EOFError, OSError) as error:
-            code = self._process.wait(timeout=10)
             raise SimulationError(
-                f'the simulation process ended with exit code {code}; SUMO may have quit, see its '
-                'messages above'
+                f'the simulation process ended with exit code {self._exit_code()}; SUMO may have '
+                'quit, see its messages above'
             ) from error
         if not is_ok:
             raise result
         return result
 
+    def _exit_code(self) -> int | str:
+        """Wait until the child has ended."""
+        try:
+            code: int = self._fate.recv()
+        except EOFError:
+            return 'unknown'  # the nursery, which alone is told, has ended too
+        return code
+
     def close(self) -> None:
         """End the child and wait for it. May be called twice."""
         self._connection.close()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._fate.closed:
+            return
+        if not self._fate.poll(LONGEST_END_S):
+            self.kill()
+        self._exit_code()
+        self._fate.close()
 
     def kill(self) -> None:
         """End the child at once, whatever it is doing."""
-        self._process.kill()
-
-    def __del__(self) -> None:
-        if hasattr(self, '_connection'):
-            self.close()
+        if not self._fate.closed and not self._fate.poll():  # else the number may be another's
+            with contextlib.suppress(ProcessLookupError):  # it has ended since
+                os.kill(self._pid, signal.SIGKILL)
 
 
 class _Call:
@@ -101,25 +173,40 @@ class _Call:
 
 
 def run_isolated(
-    function: Callable[[Task], Result], tasks: Sequence[Task], *, jobs: int
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    jobs: int,
+    prepare: Callable[[], Any] | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """
     Run ``function(task)`` for every task, each in a fresh process, ``jobs`` at a time.
 
     Stopping early (Ctrl-C, an exception, closing the generator) ends the running processes.
 
+    :param prepare: see ``Nursery``; with it, the function's module is imported beforehand too.
+
     :yields: (index of the task, result), in the order of completion.
     """
+    if not tasks:
+        return
+    nursery = Nursery(prepare, function if prepare else None)
     running: set[IsolatedObject] = set()
+    is_over = False
+    changing = threading.Lock()  # of these two
 
     def run(task: Task) -> Result:
-        child = IsolatedObject(lambda: _Call(function))
-        running.add(child)
+        child = nursery.start(lambda: _Call(function))
+        with changing:
+            running.add(child)
+            if is_over:
+                child.kill()
         try:
             result: Result = child.call('run', task)
             return result
         finally:
-            running.discard(child)
+            with changing:
+                running.discard(child)
             child.close()
 
     pool = ThreadPoolExecutor(max_workers=max(1, jobs))
@@ -129,62 +216,16 @@ def run_isolated(
             yield futures[future], future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in list(running):
-            child.kill()
+        with changing:
+            is_over = True
+            for child in running:
+                child.kill()
         pool.shutdown(wait=True)
+        nursery.close()
 
 
-def _packed(answer: tuple[bool, Any]) -> bytes:
-    """Return the answer as bytes; an error of SUMO's C++ library cannot travel, its words can."""
-    is_ok, result = answer
-    try:
-        packed: bytes = cloudpickle.dumps(answer)
-    except (TypeError, pickle.PicklingError):
-        if is_ok:
-            raise
-        packed = cloudpickle.dumps((False, SimulationError(f'{type(result).__name__}: {result}')))
-    return packed
-
-
-def _end_with_parent(fd: int) -> None:
-    """End this process when the other side is gone, whatever it is computing by then."""
-    poll = select.poll()
-    poll.register(fd, 0)  # a hang-up is always reported, messages are the main thread's to read
-    poll.poll()
-    time.sleep(CLEAN_END_S)
-    os._exit(1)
-
-
-def _serve(fd: int) -> None:
-    """Answer calls until the other side goes away."""
-    threading.Thread(target=_end_with_parent, args=(fd,), daemon=True).start()
-    connection = Connection(fd)
-    target: Any = None
-    while True:
-        try:
-            message = connection.recv_bytes()
-        except (EOFError, OSError):
-            break  # closed, or the parent is gone
-        try:
-            request = cloudpickle.loads(message)
-            if target is None:
-                target, result = request(), None
-            else:
-                name, args, kwargs = request
-                result = getattr(target, name)(*args, **kwargs)
-            answer = (True, result)
-        except Exception as error:  # noqa: BLE001 - it is raised again on the other side
-            answer = (False, error)
-        try:
-            connection.send_bytes(_packed(answer))
-        except OSError:
-            break  # nobody is there to hear it
-    if hasattr(target, 'close'):
-        target.close()
-
-
-if __name__ == '__main__':
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _serve(int(sys.argv[1]))
+def _ask(connection: Connection, request: Any) -> tuple[bool, Any]:
+    """Return whether the other side succeeded, and its result or its exception."""
+    connection.send_bytes(cloudpickle.dumps(request))
+    answer: tuple[bool, Any] = cloudpickle.loads(connection.recv_bytes())
+    return answer

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from saferl_ros.errors import UsageError
-from saferl_ros.isolation import IsolatedObject
+from saferl_ros.isolation import IsolatedObject, Nursery
 from saferl_ros.scenario import DemandVariation, Split
+from saferl_ros.sumo.home import load_libsumo
 
 
 class RunningEpisode:
@@ -22,12 +23,18 @@ class RunningEpisode:
 
     def __init__(self, *, isolate: bool) -> None:
         self._isolate = isolate
+        self._nursery: Nursery | None = None
         self._episode: Any = None
 
     def begin(self, factory: Callable[[], Any]) -> None:
         """End the episode that runs, if any, and start another."""
-        self.close()
-        self._episode = IsolatedObject(factory) if self._isolate else factory()
+        self._end()
+        if self._isolate:
+            if self._nursery is None:
+                self._nursery = Nursery(load_libsumo, factory)
+            self._episode = self._nursery.start(factory)
+        else:
+            self._episode = factory()
 
     def call(self, name: str, *args: Any) -> Any:
         """
@@ -42,7 +49,13 @@ class RunningEpisode:
         return getattr(self._episode, name)(*args)
 
     def close(self) -> None:
-        """End the running episode, if any."""
+        """End the running episode, if any, and all that was kept ready for others."""
+        self._end()
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
+
+    def _end(self) -> None:
         if self._episode is not None:
             self._episode.close()
             self._episode = None

@@ -31,7 +31,7 @@ from saferl_ros.shield import Shield
 from saferl_ros.shield.guard import Guard
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import actuated_xml, ActuatedConfig
-from saferl_ros.sumo.home import sumo_version
+from saferl_ros.sumo.home import load_libsumo, sumo_version
 from saferl_ros.sumo.simulation import SimulationOptions
 
 Progress = Callable[[int, int], None]
@@ -210,7 +210,8 @@ def play_matches(
         results = {n: found for n, key in enumerate(keys) if (found := kept.get(key))}
     todo = [n for n in range(len(matches)) if n not in results]
     progress(len(results), len(matches))
-    for index, result in run_isolated(play, [matches[n] for n in todo], jobs=jobs):
+    missing = [matches[n] for n in todo]
+    for index, result in run_isolated(play, missing, jobs=jobs, prepare=load_libsumo):
         n = todo[index]
         results[n] = result
         if kept:

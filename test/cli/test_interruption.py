@@ -30,7 +30,7 @@ def simulations(session: int) -> set[int]:
                 is_of_session = os.getsid(int(entry.name)) == session
             except OSError:  # it has just ended
                 continue
-            if is_of_session and b'saferl_ros.isolation' in command:
+            if is_of_session and b'saferl_ros.nursery' in command:
                 found.add(int(entry.name))
     return found
 
