@@ -1,8 +1,9 @@
 """
 Tunes the baselines on demand of the ``tune`` split: no baseline is a straw man.
 
-Every candidate runs on one demand, the best of them on the others too, and the lowest mean delay
-wins. Max-pressure's best run blind to split roads too. Policies are never judged on these demands.
+Every candidate runs the first part of one demand, the best of them the whole of all demands, and
+the lowest mean delay wins. Max-pressure's best run blind to split roads too. Policies are never
+judged on these demands.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class TuneConfig(BaseModel):
 
     scales: tuple[float, ...] = Field(default=(1.0, 0.75, 0.9, 1.15), min_length=1)
     finalists: int = Field(default=5, ge=1)
+    first_round: float = Field(default=0.5, gt=0, le=1)  # share of an episode that all play
 
 
 def actuated_candidates() -> list[Contestant]:
@@ -128,43 +130,45 @@ def tune_baselines(
         DemandVariation(split=Split.TUNE, seed=n, scale=scale)
         for n, scale in enumerate(config.scales)
     ]
-    finalists = [min(config.finalists, len(field)) for field in fields]
-    total = sum(map(len, fields)) + sum(finalists) * (len(demands) - 1)
-    total += sum(
-        n * len(demands)
-        for n, field in zip(finalists, fields, strict=True)
-        if blind_twin(field[0])
-    )
-    delays = partial(
-        play_all, junctions, jobs=jobs, kept=kept, progress=SharedProgress(progress, total)
-    )
-    everyone = [candidate for field in fields for candidate in field]
-    first = [row[0] for row in delays(everyone, demands[:1])]
-    winners, notes, start = [], {}, 0
-    for field, n_best in zip(fields, finalists, strict=True):
-        own = first[start : start + len(field)]
-        start += len(field)
-        best = sorted(range(len(field)), key=lambda n: own[n])[:n_best]
-        rest = delays([field[n] for n in best], demands[1:]) if len(demands) > 1 else [[]] * n_best
-        means = [
-            (own[n] + sum(others)) / len(demands) for n, others in zip(best, rest, strict=True)
-        ]
-        runners = [field[n] for n in best]
-        twins = [twin for runner in runners if (twin := blind_twin(runner))]
-        if twins:
-            runners += twins
-            means += [sum(row) / len(demands) for row in delays(twins, demands)]
-        winner = runners[means.index(min(means))]
+    n_runners = [
+        min(config.finalists, len(field)) * (2 if blind_twin(field[0]) else 1) for field in fields
+    ]
+    n_matches = sum(map(len, fields)) + sum(n_runners) * len(demands)
+    delays = partial(play_all, jobs=jobs, kept=kept, progress=SharedProgress(progress, n_matches))
+    short = [_shortened(junction, config.first_round) for junction in junctions]
+    first = iter(delays(short, [one for field in fields for one in field], demands[:1]))
+    runners = [_runners(field, [next(first)[0] for _ in field], config) for field in fields]
+    last = iter(delays(junctions, [one for few in runners for one in few], demands))
+    winners, notes = [], {}
+    for field, few in zip(fields, runners, strict=True):
+        means = [sum(next(last)) / len(demands) for _ in few]
+        winner = few[means.index(min(means))]
         winners.append(winner)
         notes[winner.name] = {
             'parameters': describe(winner),
-            'candidates': len(field) + len(twins),
-            'finalists': len(runners),
+            'candidates': len(field) + sum(one not in field for one in few),
+            'finalists': len(few),
             'tuned_on': [demand.to_json() for demand in demands],
             'mean_delay_s': min(means),
             'worst_finalist_delay_s': max(means),
         }
     return winners, notes
+
+
+def _shortened(junction: Junction, share: float) -> Junction:
+    """Return the junction with the first part of its scenario."""
+    scenario = junction.scenario
+    end_s = scenario.begin_s + share * scenario.horizon_s
+    return replace(junction, scenario=replace(scenario, end_s=end_s))
+
+
+def _runners(
+    field: Sequence[Contestant], delays_s: Sequence[float], config: TuneConfig
+) -> list[Contestant]:
+    """Return the best of the first round, and after them their blind twins."""
+    best = sorted(range(len(field)), key=lambda n: delays_s[n])[: config.finalists]
+    runners = [field[n] for n in best]
+    return runners + [twin for one in runners if (twin := blind_twin(one))]
 
 
 def describe(contestant: Contestant) -> Any:
