@@ -115,7 +115,7 @@ def main() -> None:
     """Print one table per scenario."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--scenarios', nargs='+', default=['cologne1', 'ingolstadt1'])
-    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--rounds', type=int, default=20)
     options = parser.parse_args()
     sumo_home()
     for name in options.scenarios:
