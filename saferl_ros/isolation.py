@@ -16,6 +16,7 @@ from concurrent.futures import as_completed, ThreadPoolExecutor
 import contextlib
 from multiprocessing.connection import Connection, Pipe
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -39,36 +40,40 @@ class Nursery:
     They have the environment variables, working folder and outputs that this process had when the
     nursery was made. It ends when it is closed or deleted, or when this process ends.
 
-    :param prepare: called in the nursery, once, so that what it imports is there for all children;
-        it must start neither a thread nor a simulation.
-    :param used: what children will use: the modules that it comes from are imported there too.
+    :param prepare: called in the nursery, once, so that what it imports, and the module that it is
+        of, are there for all children. It must start neither a thread nor a simulation, so it is
+        a function of ours: what users write is seen by their children alone.
 
     :raises Exception: what ``prepare`` raised.
     """
 
-    def __init__(self, prepare: Callable[[], Any] | None = None, used: Any = None) -> None:
+    def __init__(self, prepare: Callable[[], Any] | None = None) -> None:
+        self._owner = os.getpid()
+        self._is_sending = threading.Lock()
         self._control, control = socket.socketpair()
         greeting, theirs = Pipe()
-        fds = (control.fileno(), theirs.fileno())
-        self._process = subprocess.Popen(
-            [sys.executable, '-m', 'saferl_ros.nursery', *map(str, fds)],
-            pass_fds=fds,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
-        )
-        control.close()
-        theirs.close()
-        self._is_sending = threading.Lock()
-        try:
-            is_ok, result = _ask(greeting, (prepare, used))
-        except (EOFError, OSError) as error:
-            code = self._process.wait()
-            raise SimulationError(
-                f'the process that simulations are started from ended with exit code {code}; see '
-                'its messages above'
-            ) from error
+        with greeting:
+            with control, theirs:
+                fds = (control.fileno(), theirs.fileno())
+                self._process = subprocess.Popen(
+                    [sys.executable, '-m', 'saferl_ros.nursery', *map(str, fds)],
+                    pass_fds=fds,
+                    stdin=subprocess.DEVNULL,
+                    env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
+                )
+            try:
+                is_ok, result = _ask(greeting, prepare)
+            except (EOFError, OSError) as error:
+                self.close()
+                raise SimulationError(self._gone()) from error
         if not is_ok:
+            self.close()
             raise result
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
 
     def start(self, factory: Callable[[], Any]) -> IsolatedObject:
         """
@@ -77,17 +82,31 @@ class Nursery:
         :param factory: makes the object, there.
 
         :raises Exception: what the factory raised.
+        :raises SimulationError: if the nursery has died.
         """
         connection, theirs = Pipe()
         fate, teller = Pipe(duplex=False)
-        with theirs, teller, self._is_sending:
-            socket.send_fds(self._control, [b'+'], [theirs.fileno(), teller.fileno()])
+        try:
+            with theirs, teller, self._is_sending:
+                socket.send_fds(self._control, [b'+'], [theirs.fileno(), teller.fileno()])
+        except OSError as error:
+            self.close()
+            raise SimulationError(self._gone()) from error
         return IsolatedObject(connection, fate, factory)
+
+    def _gone(self) -> str:
+        return (
+            'the process that simulations are started from ended with exit code '
+            f'{self._process.returncode}; see its messages above'
+        )
 
     def close(self) -> None:
         """Start no more processes; those that run are not touched. May be called twice."""
+        if os.getpid() == self._owner:  # a forked copy has none of its own
+            with contextlib.suppress(OSError):  # closed before, or the other side is gone
+                self._control.shutdown(socket.SHUT_RDWR)  # a copy may hold it open elsewhere
+            self._process.wait()
         self._control.close()
-        self._process.wait()
 
     def __del__(self) -> None:
         if hasattr(self, '_process'):
@@ -104,8 +123,8 @@ class IsolatedObject:
     """
     A proxy: ``call(name, ...)`` runs that method in the child and returns its result.
 
-    Exceptions of the child are raised here. The child ends when this object is closed, deleted, or
-    its process dies, whichever comes first.
+    Exceptions of the child are raised here. The child ends when this object is closed or deleted,
+    or when this process ends, whichever comes first.
 
     :param connection: to the child.
     :param fate: brings the child's exit code when it has ended.
@@ -115,10 +134,18 @@ class IsolatedObject:
     def __init__(
         self, connection: Connection, fate: Connection, factory: Callable[[], Any]
     ) -> None:
+        self._owner = os.getpid()
         self._connection = connection
         self._fate = fate
-        self._pid: int = self._exchange(None)
-        self._exchange(factory)
+        self._exit_code: int | str | None = None
+        self._child: int | None = None  # pidfd; a number alone may come to be another's
+        try:
+            with contextlib.suppress(ProcessLookupError):  # it has ended since it answered
+                self._child = os.pidfd_open(self._exchange(None))
+            self._exchange(factory)
+        except BaseException:
+            self.close()
+            raise
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """
@@ -133,36 +160,44 @@ class IsolatedObject:
             is_ok, result = _ask(self._connection, request)
         except (EOFError, OSError) as error:
             raise SimulationError(
-                f'the simulation process ended with exit code {self._exit_code()}; SUMO may have '
+                f'the simulation process ended with exit code {self._wait()}; SUMO may have '
                 'quit, see its messages above'
             ) from error
         if not is_ok:
             raise result
         return result
 
-    def _exit_code(self) -> int | str:
-        """Wait until the child has ended."""
-        try:
-            code: int = self._fate.recv()
-        except EOFError:
-            return 'unknown'  # the nursery, which alone is told, has ended too
-        return code
+    def _wait(self) -> int | str:
+        """Wait until the child has ended, and return its exit code."""
+        if self._child is not None:
+            _is_over(self._child)
+        if self._exit_code is None:
+            try:
+                self._exit_code = int(self._fate.recv())
+            except (EOFError, OSError):
+                self._exit_code = 'unknown'  # the nursery, which alone is told, has ended too
+        return self._exit_code
 
     def close(self) -> None:
         """End the child and wait for it. May be called twice."""
+        if os.getpid() == self._owner:  # a forked copy only lets go of it
+            if not self._connection.closed:
+                _hang_up(self._connection)
+            if self._child is not None:
+                if not _is_over(self._child, LONGEST_END_S):
+                    self.kill()
+                self._wait()
+        if self._child is not None:
+            os.close(self._child)
+            self._child = None
         self._connection.close()
-        if self._fate.closed:
-            return
-        if not self._fate.poll(LONGEST_END_S):
-            self.kill()
-        self._exit_code()
         self._fate.close()
 
     def kill(self) -> None:
         """End the child at once, whatever it is doing."""
-        if not self._fate.closed and not self._fate.poll():  # else the number may be another's
-            with contextlib.suppress(ProcessLookupError):  # it has ended since
-                os.kill(self._pid, signal.SIGKILL)
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._child, signal.SIGKILL)
 
 
 class _Call:
@@ -184,13 +219,13 @@ def run_isolated(
 
     Stopping early (Ctrl-C, an exception, closing the generator) ends the running processes.
 
-    :param prepare: see ``Nursery``; with it, the function's module is imported beforehand too.
+    :param prepare: see ``Nursery``.
 
     :yields: (index of the task, result), in the order of completion.
     """
     if not tasks:
         return
-    nursery = Nursery(prepare, function if prepare else None)
+    nursery = Nursery(prepare)
     running: set[IsolatedObject] = set()
     is_over = False
     changing = threading.Lock()  # of these two
@@ -222,6 +257,19 @@ def run_isolated(
                 child.kill()
         pool.shutdown(wait=True)
         nursery.close()
+
+
+def _is_over(pidfd: int, timeout_s: float | None = None) -> bool:
+    """Wait for a process to end, and return whether it has."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
+
+
+def _hang_up(connection: Connection) -> None:
+    """Let the other side see an end, even if a copy of ours is open in another process."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as ours, contextlib.suppress(OSError):
+        ours.shutdown(socket.SHUT_RDWR)
 
 
 def _ask(connection: Connection, request: Any) -> tuple[bool, Any]:

@@ -2,7 +2,8 @@
 The process that ``isolation`` has others forked from, and what these do.
 
 It forks a child for every pair of file descriptors that it is sent: the child's connection, and
-where its exit code is to be told. It has a single thread, so a fork copies all there is of it.
+where its exit code is to be told. It starts no thread of Python, so a fork copies all there is of
+it; numpy's library stops its own threads for a fork.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _prepare(connection: Connection) -> None:
     """Answer the one request that a nursery is greeted with."""
     answer: tuple[bool, Any] = (True, None)
     try:
-        prepare, _ = cloudpickle.loads(connection.recv_bytes())
+        prepare = cloudpickle.loads(connection.recv_bytes())
         if prepare is not None:
             prepare()
     except Exception as error:  # noqa: BLE001 - it is raised again on the other side
@@ -109,8 +110,12 @@ def _fork_when_asked(control: socket.socket) -> int | None:
             asked, fds, _, _ = socket.recv_fds(control, 1, 2)
             if not asked:
                 return None
+            sys.stdout.flush()  # else each child writes it again
+            sys.stderr.flush()
             pid = os.fork()
             if pid == 0:
+                if 'numpy' in sys.modules:  # Python's own random numbers see to it themselves
+                    sys.modules['numpy'].random.seed()
                 control.close()
                 os.close(fds[1])
                 for other, (_, teller) in children.items():
@@ -131,6 +136,7 @@ def main(control: int, greeting: int) -> None:
     :param greeting: number of the connection that ``prepare`` comes by.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, there would be no exit codes
     try:
         _prepare(Connection(greeting))
     except (EOFError, OSError):

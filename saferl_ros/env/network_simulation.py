@@ -19,8 +19,14 @@ from saferl_ros.env.junction_control import JunctionControl, StepOutcome
 from saferl_ros.observation import SignalView
 from saferl_ros.scenario import DemandVariation
 from saferl_ros.sumo.detectors import approach_edges
+from saferl_ros.sumo.home import load_library
 from saferl_ros.sumo.sampler import TrafficSampler
 from saferl_ros.sumo.simulation import Simulation, SimulationOptions
+
+
+def prepare_to_simulate() -> None:
+    """Import what episodes need, in the process that they will be forked from."""
+    load_library('libsumo')
 
 
 class NetworkSimulation:

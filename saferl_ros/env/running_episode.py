@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from saferl_ros.errors import UsageError
+from saferl_ros.env.network_simulation import prepare_to_simulate
+from saferl_ros.errors import SimulationError, UsageError
 from saferl_ros.isolation import IsolatedObject, Nursery
 from saferl_ros.scenario import DemandVariation, Split
-from saferl_ros.sumo.home import load_libsumo
 
 
 class RunningEpisode:
@@ -31,8 +31,12 @@ class RunningEpisode:
         self._end()
         if self._isolate:
             if self._nursery is None:
-                self._nursery = Nursery(load_libsumo, factory)
-            self._episode = self._nursery.start(factory)
+                self._nursery = Nursery(prepare_to_simulate)
+            try:
+                self._episode = self._nursery.start(factory)
+            except SimulationError:
+                self.close()  # the nursery may have died: the next reset has a new one
+                raise
         else:
             self._episode = factory()
 
@@ -54,6 +58,10 @@ class RunningEpisode:
         if self._nursery is not None:
             self._nursery.close()
             self._nursery = None
+
+    def __del__(self) -> None:
+        if hasattr(self, '_episode'):
+            self.close()
 
     def _end(self) -> None:
         if self._episode is not None:

@@ -22,7 +22,7 @@ from saferl_ros.control.rollout import Drive, drive, EpisodeResult, finish
 from saferl_ros.control.shielded import Shielded
 from saferl_ros.env.disturbance import Disturbance
 from saferl_ros.env.junction import Junction
-from saferl_ros.env.network_simulation import NetworkSimulation
+from saferl_ros.env.network_simulation import NetworkSimulation, prepare_to_simulate
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.isolation import run_isolated
 from saferl_ros.observation import ObservationSpec
@@ -31,7 +31,7 @@ from saferl_ros.shield import Shield
 from saferl_ros.shield.guard import Guard
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import actuated_xml, ActuatedConfig
-from saferl_ros.sumo.home import load_libsumo, sumo_version
+from saferl_ros.sumo.home import sumo_version
 from saferl_ros.sumo.simulation import SimulationOptions
 
 Progress = Callable[[int, int], None]
@@ -142,6 +142,11 @@ def _code() -> str:
     return digest.hexdigest()
 
 
+def prepare_to_play() -> None:
+    """Import what matches need, in the process that they will be forked from."""
+    prepare_to_simulate()
+
+
 def play(match: Match) -> EpisodeResult:
     """Run one episode in this process and return its result."""
     junctions, contestant = match.junctions, match.contestant
@@ -211,7 +216,7 @@ def play_matches(
     todo = [n for n in range(len(matches)) if n not in results]
     progress(len(results), len(matches))
     missing = [matches[n] for n in todo]
-    for index, result in run_isolated(play, missing, jobs=jobs, prepare=load_libsumo):
+    for index, result in run_isolated(play, missing, jobs=jobs, prepare=prepare_to_play):
         n = todo[index]
         results[n] = result
         if kept:

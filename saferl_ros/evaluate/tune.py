@@ -19,9 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from saferl_ros.control.family import MAIN_GREEN_S
 from saferl_ros.control.max_pressure import MaxPressureConfig
 from saferl_ros.env.junction import Junction
+from saferl_ros.errors import ScenarioError
 from saferl_ros.evaluate.contest import Contestant, play_all, Progress, SharedProgress
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation, Split
+from saferl_ros.scenario.demand import count_departures
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import ActuatedConfig
 
@@ -135,7 +137,7 @@ def tune_baselines(
     ]
     n_matches = sum(map(len, fields)) + sum(n_runners) * len(demands)
     delays = partial(play_all, jobs=jobs, kept=kept, progress=SharedProgress(progress, n_matches))
-    short = [_shortened(junction, config.first_round) for junction in junctions]
+    short = _first_part(junctions, config.first_round)
     first = iter(delays(short, [one for field in fields for one in field], demands[:1]))
     runners = [_runners(field, [next(first)[0] for _ in field], config) for field in fields]
     last = iter(delays(junctions, [one for few in runners for one in few], demands))
@@ -148,6 +150,7 @@ def tune_baselines(
             'parameters': describe(winner),
             'candidates': len(field) + sum(one not in field for one in few),
             'finalists': len(few),
+            'first_round': short[0].scenario.horizon_s / junctions[0].scenario.horizon_s,
             'tuned_on': [demand.to_json() for demand in demands],
             'mean_delay_s': min(means),
             'worst_finalist_delay_s': max(means),
@@ -155,11 +158,19 @@ def tune_baselines(
     return winners, notes
 
 
-def _shortened(junction: Junction, share: float) -> Junction:
-    """Return the junction with the first part of its scenario."""
-    scenario = junction.scenario
-    end_s = scenario.begin_s + share * scenario.horizon_s
-    return replace(junction, scenario=replace(scenario, end_s=end_s))
+def _first_part(junctions: Sequence[Junction], share: float) -> Sequence[Junction]:
+    """
+    Return the junctions with the first part of their scenario, the whole if nobody departs in it.
+
+    A flow of so many vehicles without an end has all of them in the part too.
+    """
+    whole = junctions[0].scenario
+    part = replace(whole, end_s=whole.begin_s + share * whole.horizon_s)
+    try:
+        count_departures(part)
+    except ScenarioError:
+        return junctions
+    return [replace(junction, scenario=part) for junction in junctions]
 
 
 def _runners(

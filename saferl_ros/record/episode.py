@@ -18,7 +18,7 @@ from saferl_ros.dataset.io import save_episode
 from saferl_ros.dataset.schema import Episode
 from saferl_ros.env.junction import Junction
 from saferl_ros.env.junction_control import JunctionControl, StepOutcome
-from saferl_ros.env.network_simulation import NetworkSimulation
+from saferl_ros.env.network_simulation import NetworkSimulation, prepare_to_simulate
 from saferl_ros.errors import SimulationError
 from saferl_ros.observation import SignalView
 from saferl_ros.scenario import DemandVariation
@@ -66,6 +66,11 @@ class _Rows:
             demand=demand.to_json(),
             metrics=metrics,
         )
+
+
+def prepare_to_record() -> None:
+    """Import what recordings need, in the process that they will be forked from."""
+    prepare_to_simulate()
 
 
 def record_episode(task: RecordTask) -> None:

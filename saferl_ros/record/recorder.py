@@ -19,10 +19,10 @@ from saferl_ros.dataset.schema import FORMAT_VERSION, Record
 from saferl_ros.env.junction import Junction
 from saferl_ros.errors import DatasetError, UsageError
 from saferl_ros.isolation import run_isolated
-from saferl_ros.record.episode import record_episode, RecordTask
+from saferl_ros.record.episode import prepare_to_record, record_episode, RecordTask
 from saferl_ros.record.revision import git_revision
 from saferl_ros.scenario import DemandVariation, Split, Surge
-from saferl_ros.sumo.home import load_libsumo, sumo_version
+from saferl_ros.sumo.home import sumo_version
 
 _VERSIONS = {'package_version', 'git_revision', 'sumo_version'}  # of what recorded
 
@@ -138,7 +138,7 @@ def record(
     done = len(tasks) - len(left)
     progress(done, len(tasks))
     try:
-        for _ in run_isolated(record_episode, left, jobs=jobs, prepare=load_libsumo):
+        for _ in run_isolated(record_episode, left, jobs=jobs, prepare=prepare_to_record):
             done += 1
             progress(done, len(tasks))
         for k, (junction, path) in enumerate(zip(junctions, paths, strict=True)):

@@ -201,8 +201,8 @@ def tuning_table(tunings: tuple[Tuning, ...], colours: Mapping[str, str]) -> Tab
     """Return how the baselines were tuned."""
     return Table(
         name='tuning',
-        caption='Every candidate ran on the first tuning demand, the finalists on all of them; '
-        'the lowest mean delay won.',
+        caption='Every candidate ran on the first tuning demand, or on the first part of it; the '
+        'finalists ran on the whole of all of them, and the lowest mean delay won.',
         columns=(
             'baseline',
             'candidates',

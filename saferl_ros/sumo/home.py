@@ -54,15 +54,6 @@ def load_library(name: str) -> ModuleType:
         raise MissingExtraError(name, 'sim') from error
 
 
-def load_libsumo() -> ModuleType:
-    """
-    Import ``libsumo``; a nursery does it once for all the simulations that it forks.
-
-    :raises MissingExtraError: if it is not installed.
-    """
-    return load_library('libsumo')
-
-
 def direct(getter: Callable[..., Any]) -> Callable[..., Any]:
     """
     Return the C function behind one of libsumo's getters: a Python call less, every second.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 import os
 from pathlib import Path
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -100,6 +102,82 @@ def test_a_child_outlives_its_nursery_and_ends_when_it_is_closed():
     while is_alive(pid):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def ends_within_s(limit_s: float, function: Callable[[], None]) -> bool:
+    begin_s = time.monotonic()
+    function()
+    return time.monotonic() - begin_s < limit_s
+
+
+@contextmanager
+def forked_copy() -> Iterator[None]:
+    """Let a copy of this process, with all that it has open, sleep meanwhile."""
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_what_cannot_travel_is_refused_and_nothing_is_left():
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match='pickle'):
+        Nursery(lambda: lock.locked())
+    with Nursery() as nursery, pytest.raises(TypeError, match='pickle'):
+        nursery.start(lambda: lock.locked())
+
+
+def test_all_of_it_ends_when_closed_though_a_copy_of_this_process_has_it_open():
+    nursery = Nursery()
+    child = nursery.start(counter_class())
+    pid = child.call('pid')
+    with forked_copy():
+        assert ends_within_s(5, child.close)
+        assert ends_within_s(5, nursery.close)
+    assert not is_alive(pid)
+
+
+def test_a_copy_of_this_process_lets_go_without_ending_anything():
+    with Nursery() as nursery:
+        child = nursery.start(counter_class())
+        pid = os.fork()
+        if pid == 0:
+            child.close()
+            nursery.close()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert child.call('count') == (1, 0, False)
+        assert nursery.start(counter_class()).call('count') == (1, 0, False)
+
+
+def test_a_nursery_that_was_killed_is_named():
+    nursery = Nursery()
+    child = nursery.start(counter_class())
+    os.kill(nursery.pid, signal.SIGKILL)
+    assert child.call('count') == (1, 0, False)
+    with pytest.raises(SimulationError, match='ended with exit code (-9|unknown)'):
+        nursery.start(counter_class())
+    child.kill()
+    with pytest.raises(SimulationError, match='exit code unknown'):
+        child.call('count')
+    assert ends_within_s(5, child.close)
+
+
+def test_a_caller_that_ignores_the_end_of_its_children_is_told_theirs():
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        nursery = Nursery()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    with nursery:
+        for _ in range(2):
+            with pytest.raises(SimulationError, match='exit code 3'):
+                nursery.start(counter_class()).call('die')
 
 
 def test_stopping_early_ends_what_runs(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from known import two_way_plan
@@ -11,36 +11,28 @@ import pytest
 from saferl_ros.evaluate import tune
 from saferl_ros.evaluate.contest import Contestant
 from saferl_ros.evaluate.tune import tune_baselines, TuneConfig
-
-
-@dataclass(frozen=True)
-class Hour:
-    """A scenario's times."""
-
-    begin_s: float = 3600.0
-    end_s: float = 7200.0
-
-    @property
-    def horizon_s(self) -> float:
-        return self.end_s - self.begin_s
+from saferl_ros.scenario import load_scenario, Scenario
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """A junction without a network."""
+    """A plan, on the times and the demand of a real scenario."""
 
     plan: Any
-    scenario: Hour
+    scenario: Scenario
 
 
-def winners(monkeypatch, delay_s, **config):
+HOUR = load_scenario('cologne1')
+
+
+def winners(monkeypatch, delay_s, scenario=HOUR, **config):
     """Tune where a contestant's delay is ``delay_s(contestant, scale, share)``; return it all."""
     played, heard = [], []
 
     def play_all(junctions, contestants, demands, *, progress, **kwargs):
         (junction,) = junctions
-        share = junction.scenario.horizon_s / 3600
-        assert junction.scenario.begin_s == 3600
+        share = junction.scenario.horizon_s / scenario.horizon_s
+        assert junction.scenario.begin_s == scenario.begin_s
         played.extend((one, demand.scale, share) for one in contestants for demand in demands)
         n = len(contestants) * len(demands)
         progress(n, n)
@@ -48,7 +40,7 @@ def winners(monkeypatch, delay_s, **config):
 
     monkeypatch.setattr(tune, 'play_all', play_all)
     found, notes = tune_baselines(
-        [Crossing(two_way_plan(), Hour())],
+        [Crossing(two_way_plan(), scenario)],
         TuneConfig(**config),
         jobs=1,
         progress=lambda done, total: heard.append((done, total)),
@@ -78,6 +70,7 @@ def test_all_play_the_first_part_and_the_best_play_every_demand_in_full(monkeypa
     assert notes['actuated']['candidates'] == 24
     assert notes['max_pressure']['candidates'] == 32 + 3
     assert notes['max_pressure']['finalists'] == 6
+    assert notes['actuated']['first_round'] == 0.25
 
 
 def test_the_whole_of_all_demands_decides_and_not_the_first_part(monkeypatch):
@@ -107,3 +100,12 @@ def test_an_episode_is_played_whole_in_the_first_round_if_so_wanted(monkeypatch)
         monkeypatch, lambda *_: 1.0, scales=(1.0,), finalists=1, first_round=1.0
     )
     assert {share for _, _, share in played} == {1.0}
+
+
+def test_an_episode_is_played_whole_where_nobody_departs_in_its_first_part(monkeypatch):
+    early = replace(HOUR, begin_s=HOUR.begin_s - HOUR.horizon_s)
+    _, notes, played = winners(
+        monkeypatch, lambda *_: 1.0, early, scales=(1.0,), finalists=1, first_round=0.4
+    )
+    assert {share for _, _, share in played} == {1.0}
+    assert notes['actuated']['first_round'] == 1.0
