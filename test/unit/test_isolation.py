@@ -160,7 +160,7 @@ def test_a_nursery_that_was_killed_is_named():
     child = nursery.start(counter_class())
     os.kill(nursery.pid, signal.SIGKILL)
     assert child.call('count') == (1, 0, False)
-    with pytest.raises(SimulationError, match='ended with exit code (-9|unknown)'):
+    with pytest.raises(SimulationError, match=r'ended with exit code (-9|unknown)'):
         nursery.start(counter_class())
     child.kill()
     with pytest.raises(SimulationError, match='exit code unknown'):
