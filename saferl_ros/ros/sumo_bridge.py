@@ -10,25 +10,24 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.duration import Duration
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
-from saferl_msgs.msg import DetectorReadings, ShieldDecision, SignalState, StageRequest
+from saferl_msgs.msg import StageRequest
 from saferl_msgs.srv import Rearm
-from saferl_ros.bag.cadence import Cadence
 from saferl_ros.bag.description import JunctionDescription
-from saferl_ros.env.junction import DECISION_S, derive_junctions, Junction
-from saferl_ros.env.street_junction import StreetJunction
+from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.env.street_network import StreetNetwork
 from saferl_ros.ros import convert, diagnostics, names, qos
+from saferl_ros.ros.attendance import Attendance
 from saferl_ros.ros.executor import executor_of
 from saferl_ros.ros.lamp_log import LampLog
+from saferl_ros.ros.lock_step import LockStep
 from saferl_ros.ros.parameters import declare, Declared
 from saferl_ros.ros.program import EXIT_FAILED, EXIT_OK, run_program, Stopper
-from saferl_ros.ros.request_desk import RemoteAlarm, RequestDesk
+from saferl_ros.ros.request_desk import RemoteAlarm
+from saferl_ros.ros.wire import Wire
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.shield import CabinetMode, CabinetTick, Shield, ShieldReason
 from saferl_ros.sumo.simulation import SimulationOptions
@@ -80,46 +79,6 @@ PARAMETERS = (
 )  # fmt: skip
 
 _SPIN_S = 0.1
-_LOOK_S = 0.02  # at a time, for what listeners acknowledged
-_SETTLE_S = 0.3  # between seeing others in the graph and their hearing us
-_RECORDED = (names.SIGNAL_STATE, names.DETECTORS, names.STAGE_REQUEST, names.SHIELD_DECISION)
-
-
-class _Wire:
-    """One junction's topics."""
-
-    def __init__(self, node: SumoBridge, at: StreetJunction, alarm: RemoteAlarm) -> None:
-        self.at = at
-        self.desk = RequestDesk(at.shield, alarm, node.run_id)
-        self.junction_id = at.junction.plan.junction_id
-        self.plan_fingerprint = at.junction.plan.fingerprint()
-        self.spec_fingerprint = at.junction.spec.fingerprint()
-        self.state = SignalState()
-        self.n_controllers = 0  # that are alive
-        self.last_reason = ''
-        self.n_fallback_ticks = 0
-        self.shadow_answered = 0
-        self.is_shadow_missed = False  # it did not answer in time; until it does again
-        self.cadence = Cadence(DECISION_S)  # that of a shadow policy
-
-        def publish(message: type, name: str, profile: Any) -> Any:
-            return node.create_publisher(message, names.topic(self.junction_id, name), profile)
-
-        state = qos.LOCK_STEP_STATE if node.is_lock_step else qos.STATE
-        self.states = publish(SignalState, names.SIGNAL_STATE, state)
-        self.readings = publish(DetectorReadings, names.DETECTORS, state)
-        self.decisions = publish(ShieldDecision, names.SHIELD_DECISION, qos.LOG)
-        self.description = publish(String, names.DESCRIPTION, qos.DESCRIPTION)
-        node.create_subscription(
-            StageRequest,
-            names.topic(self.junction_id, names.STAGE_REQUEST),
-            partial(node.on_request, self),
-            qos.request(),
-            event_callbacks=SubscriptionEventCallbacks(
-                liveliness=partial(node.on_liveliness, self),
-                incompatible_qos=partial(node.on_incompatible, self),
-            ),
-        )
 
 
 class SumoBridge(Node):
@@ -161,11 +120,6 @@ class SumoBridge(Node):
         )
         self._factor: float = values['real_time_factor']
         self.is_lock_step = not self._factor
-        self._answer_timeout_s = values['answer_timeout_s']
-        self._wait_for_others_s = values['wait_for_others_s']
-        self._wait_for_shadow = values['wait_for_shadow']
-        self._recorder = values['recorder']
-        self._is_left_behind = False  # a listener did not keep up; until all do again
         self._lamp_log = LampLog(Path(values['lamp_log'])) if values['lamp_log'] else None
         self._sequence = 0
         self._shield_s = scenario.begin_s  # the shield's clock
@@ -178,11 +132,11 @@ class SumoBridge(Node):
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.LOG)
         self.create_service(Rearm, '~/rearm', self.on_rearm)
         self.wires = [
-            _Wire(self, at, alarm) for at, alarm in zip(self.street.at, alarms, strict=True)
+            Wire(self, at, alarm) for at, alarm in zip(self.street.at, alarms, strict=True)
         ]
         for wire in self.wires:
             wire.description.publish(String(data=_describe(wire.at.junction)))
-            if self._wait_for_shadow:
+            if values['wait_for_shadow']:
                 self.create_subscription(
                     StageRequest,
                     names.topic(wire.junction_id, names.SHADOW_REQUEST),
@@ -190,20 +144,35 @@ class SumoBridge(Node):
                     qos.request(),
                 )
         self._executor = executor_of(self)
+        self._attendance = Attendance(
+            self,
+            self._spin,
+            self.wires,
+            limit_s=values['wait_for_others_s'],
+            recorder=values['recorder'],
+            with_shadow=values['wait_for_shadow'],
+        )
+        self._lock_step = LockStep(
+            self.get_logger(),
+            self._spin,
+            self.wires,
+            answer_timeout_s=values['answer_timeout_s'],
+            with_shadow=values['wait_for_shadow'],
+        )
 
     # --- what comes in ---------------------------------------------------------------------
 
-    def on_request(self, wire: _Wire, message: StageRequest) -> None:
+    def on_request(self, wire: Wire, message: StageRequest) -> None:
         """Let the desk judge a request."""
         wire.desk.receive(convert.to_request(message), self._shield_now_s())
 
-    def on_shadow_request(self, wire: _Wire, message: StageRequest) -> None:
+    def on_shadow_request(self, wire: Wire, message: StageRequest) -> None:
         """Take note of how far the shadow policy is; nothing else comes of it."""
         if message.run_id == self.run_id:
             wire.shadow_answered = max(wire.shadow_answered, message.state_sequence)
             wire.is_shadow_missed = False
 
-    def on_liveliness(self, wire: _Wire, event: Any) -> None:
+    def on_liveliness(self, wire: Wire, event: Any) -> None:
         """Fall back at once when the controller's process is gone or stands still."""
         wire.n_controllers = event.alive_count
         if not event.alive_count and wire.desk.source and not wire.at.shield.is_latched:
@@ -213,7 +182,7 @@ class SumoBridge(Node):
                 'fixed-time program until somebody calls ~/rearm'
             )
 
-    def on_incompatible(self, wire: _Wire, event: Any) -> None:
+    def on_incompatible(self, wire: Wire, event: Any) -> None:
         """Say why a controller's requests never arrive."""
         self.get_logger().error(
             f"junction '{wire.junction_id}': a publisher of stage requests offers a weaker "
@@ -253,7 +222,7 @@ class SumoBridge(Node):
         stopper.on_ask(self._executor.wake)
         self.street.start()
         try:
-            self._wait_for_others(stopper)
+            self._attendance.wait(stopper)
             self._began_s = time.monotonic()
             while not self.street.is_over and not stopper.is_asked:
                 self._tick()
@@ -261,11 +230,11 @@ class SumoBridge(Node):
                 if not self.is_lock_step:
                     self._spin_until_tick(stopper)
                     continue
-                self._spin_until_answered(stopper)
+                self._lock_step.wait_for_answers(self.street.now_s, self._sequence, stopper)
                 if self._sequence % qos.CATCH_UP_EVERY == 0:
-                    self._spin_until_caught_up(stopper)
+                    self._lock_step.wait_until_caught_up(stopper)
             if self.is_lock_step:
-                self._spin_until_caught_up(stopper)
+                self._lock_step.wait_until_caught_up(stopper)
         finally:
             self.street.close()
             if self._lamp_log is not None:
@@ -274,44 +243,6 @@ class SumoBridge(Node):
 
     def _spin(self, timeout_s: float) -> None:
         self._executor.spin_once(timeout_sec=timeout_s)
-
-    def _wait_for_others(self, stopper: Stopper) -> None:
-        """Hold the start until controllers, shadow policy and recorder are there, if asked to."""
-        until_s = time.monotonic() + self._wait_for_others_s
-        missing = self._missing()
-        while missing and time.monotonic() < until_s and not stopper.is_asked:
-            self._spin(_SPIN_S)
-            missing = self._missing()
-        if self._wait_for_others_s and missing and not stopper.is_asked:
-            self.get_logger().warning(
-                f'nobody within {self._wait_for_others_s:g} s for: {", ".join(missing)}'
-            )
-        elif self._wait_for_others_s:
-            self._spin_for(_SETTLE_S)
-
-    def _missing(self) -> list[str]:
-        """Return who is waited for and not there yet, in words."""
-        missing = [f'{w.junction_id} (controller)' for w in self.wires if not w.n_controllers]
-        for wire in self.wires:
-            shadow = names.topic(wire.junction_id, names.SHADOW_REQUEST)
-            if self._wait_for_shadow and not self.count_publishers(shadow):
-                missing.append(f'{wire.junction_id} (shadow policy)')
-            if self._recorder and not all(
-                self._is_heard(names.topic(wire.junction_id, name))
-                for name in (*_RECORDED, *[names.SHADOW_REQUEST] * self._wait_for_shadow)
-            ):
-                missing.append(f'{wire.junction_id} ({self._recorder})')
-        return missing
-
-    def _is_heard(self, topic: str) -> bool:
-        """Whether the recorder listens to a topic."""
-        ears = self.get_subscriptions_info_by_topic(self.resolve_topic_name(topic))
-        return any(ear.node_name == self._recorder for ear in ears)
-
-    def _spin_for(self, time_s: float) -> None:
-        until_s = time.monotonic() + time_s
-        while (left_s := until_s - time.monotonic()) > 0:
-            self._spin(min(left_s, _SPIN_S))
 
     def _shield_now_s(self) -> float:
         if not self._factor:
@@ -325,7 +256,7 @@ class SumoBridge(Node):
             if self._lamp_log is not None:
                 self._lamp_log.write(now_s, wire.junction_id, shown.lamps)
 
-    def _note(self, wire: _Wire, shown: CabinetTick) -> None:
+    def _note(self, wire: Wire, shown: CabinetTick) -> None:
         decision = shown.decision
         if decision is None:
             return
@@ -378,71 +309,13 @@ class SumoBridge(Node):
             if left_s <= 0:
                 return
 
-    def _spin_until_answered(self, stopper: Stopper) -> None:
-        until_s = time.monotonic() + self._answer_timeout_s
-        shadows = [wire for wire in self.wires if self._is_shadow_due(wire)]
-        self._spin(0.0)
-        while not stopper.is_asked:
-            shadows = [wire for wire in shadows if wire.shadow_answered < self._sequence]
-            if not shadows and not any(map(self._is_open, self.wires)):
-                return
-            left_s = until_s - time.monotonic()
-            if left_s <= 0:
-                for wire in shadows:
-                    wire.is_shadow_missed = True
-                return
-            self._spin(min(left_s, _SPIN_S))
-
-    def _spin_until_caught_up(self, stopper: Stopper) -> None:
-        """Let those who listen, a recorder above all, take in what was published."""
-        wait_s = 0.0 if self._is_left_behind else self._answer_timeout_s
-        until_s = time.monotonic() + wait_s
-        while not self._is_caught_up():
-            if stopper.is_asked:
-                return
-            if time.monotonic() >= until_s:
-                if not self._is_left_behind:
-                    self.get_logger().warning(
-                        f'somebody who listens did not keep up for {wait_s:g} s; the run goes on '
-                        'and is no longer slowed down for them, a recording may have gaps'
-                    )
-                self._is_left_behind = True
-                return
-            self._spin(0.0)
-        self._is_left_behind = False
-
-    def _is_caught_up(self) -> bool:
-        """Whether all who listen have every state; decisions are fewer than are kept of them."""
-        look = Duration(seconds=_LOOK_S)
-        return all(
-            topic.wait_for_all_acked(look)
-            for wire in self.wires
-            for topic in (wire.states, wire.readings)
-        )
-
-    def _is_open(self, wire: _Wire) -> bool:
-        """Whether a controller that is in charge has yet to answer the newest state."""
-        return (
-            wire.state.is_request_due
-            and wire.n_controllers > 0
-            and not wire.at.shield.is_latched
-            and wire.desk.answered < self._sequence
-        )
-
-    def _is_shadow_due(self, wire: _Wire) -> bool:
-        state = wire.state
-        is_due = wire.cadence.is_due(
-            self.street.now_s, state.stage, state.legal_stages, is_clearing=state.is_clearing
-        )
-        return is_due and self._wait_for_shadow and not wire.is_shadow_missed
-
     # --- what goes out ----------------------------------------------------------------------
 
     def _say(self) -> None:
         statuses = [self._status(wire) for wire in self.wires]
         self._diagnostics.publish(diagnostics.diagnostic_array(self, statuses))
 
-    def _status(self, wire: _Wire) -> Any:
+    def _status(self, wire: Wire) -> Any:
         shield, cabinet = wire.at.shield, wire.at.cabinet
         level, message = diagnostics.OK, 'the controller has the junction'
         if cabinet.mode is CabinetMode.FLASH:
