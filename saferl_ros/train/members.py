@@ -38,7 +38,7 @@ def member_linear() -> Any:
                 torch.nn.init.uniform_(parameter, -bound, bound)
 
         def forward(self, x: Any) -> Any:
-            return x @ self.weight + self.bias
+            return torch.baddbmm(self.bias, x.expand(len(self.weight), -1, -1), self.weight)
 
     return MemberLinear
 
@@ -89,14 +89,24 @@ def member_factories(create_network: Callable[[], Any]) -> tuple[Any, Any]:
             )
 
     class MembersForwarder(forwarder_type):  # type: ignore[misc, valid-type]
-        """d3rlpy's door to the network: the mean to all, except where an error is learned from."""
+        """
+        d3rlpy's door to the network: the mean to all, except where an error is learned from.
+
+        CQL asks for the values of a batch twice, for its error and to be conservative; the second
+        time they are there already.
+        """
+
+        _asked: Any = None  # observations of the last error
+        _answer: Any = None  # the members' values of them
 
         def compute_expected_q(self, x: Any) -> Any:
-            members = self._q_func.members(x)
-            n_members = len(members)  # not in the hook: a tensor that its own hook holds stays
-            if members.requires_grad:  # the conservative term, for each member at full weight
-                members.register_hook(lambda gradient: gradient * n_members)
-            return members.mean(dim=0)
+            members = self._answer if x is self._asked else self._q_func.members(x)
+            self._asked = self._answer = None
+            mean = members.mean(dim=0)
+            if not members.requires_grad:
+                return mean
+            total = members.sum(dim=0)  # the value is the mean, and each member's gradient whole:
+            return mean.detach() + (total - total.detach())  # the conservative term at full weight
 
         def compute_error(
             self,
@@ -109,6 +119,7 @@ def member_factories(create_network: Callable[[], Any]) -> tuple[Any, Any]:
             reduction: str = 'mean',
         ) -> Any:
             members = self._q_func.members(observations)
+            self._asked, self._answer = observations, members
             taken = actions.reshape(1, -1, 1).expand(len(members), -1, 1)
             wanted = (rewards + gamma * target * (1 - terminals)).expand(len(members), -1, 1)
             errors = losses.compute_huber_loss(members.gather(2, taken), wanted)

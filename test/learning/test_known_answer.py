@@ -196,6 +196,23 @@ def test_every_member_feels_the_conservative_term_as_if_it_were_alone():
     torch.testing.assert_close(weight.grad[2], expected[0])
 
 
+def test_values_that_serve_both_terms_teach_as_values_asked_for_twice():
+    algorithm = create_algorithm(
+        'cql', CONFIG, n_features=3, n_stages=2, legal_columns=(), device='cpu'
+    )
+    parameters = list(algorithm.impl.q_function.parameters())
+    forwarder = algorithm.impl._q_func_forwarder.forwarders[0]
+    states, target = torch.rand(8, 3), torch.rand(8, 1)
+    taken, none = torch.randint(2, (8, 1)), torch.zeros(8, 1)
+
+    def gradients(again: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        error = forwarder.compute_error(states, taken, none, target, none)
+        values = forwarder.compute_expected_q(again)
+        return torch.autograd.grad(error + values.logsumexp(dim=1).mean(), parameters)
+
+    torch.testing.assert_close(gradients(states), gradients(states.clone()))
+
+
 def test_a_step_leaves_nothing_behind(monkeypatch):
     """A tensor held by its own hook is never freed: a training grew by a megabyte a second."""
     algorithm = create_algorithm(
@@ -212,7 +229,10 @@ def test_a_step_leaves_nothing_behind(monkeypatch):
 
     monkeypatch.setattr(network, 'forward', watched)
     forwarder = algorithm.impl._q_func_forwarder.forwarders[0]
-    forwarder.compute_expected_q(torch.rand(8, 3)).sum().backward()
+    states, none = torch.rand(8, 3), torch.zeros(8, 1)
+    error = forwarder.compute_error(states, none.long(), none, none, none)
+    (error + forwarder.compute_expected_q(states).sum()).backward()
+    del error
     gc.collect()
     assert [values() for values in seen] == [None]
 
