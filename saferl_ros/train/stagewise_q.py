@@ -34,24 +34,24 @@ def stagewise_network(n_members: int, hidden_units: int) -> Any:
                 linear(n_members, hidden_units, hidden_units),
                 relu,
             )
-            self.value = torch.nn.Sequential(
-                linear(n_members, 3 * hidden_units, hidden_units),
-                relu,
-                linear(n_members, hidden_units, 1),
-            )
+            self.own = linear(n_members, hidden_units, hidden_units)
+            self.context = linear(n_members, 2 * hidden_units, hidden_units)
+            self.value = linear(n_members, hidden_units, 1)
 
         def forward(self, x: Any) -> Any:
             rows = x.reshape(x.shape[0], -1, N_STAGE_FEATURES)
             n_stages = rows.shape[1]
             flags = rows[:, :, :N_FLAGS]
             exists, shows = flags[:, :, EXISTS : EXISTS + 1], flags[:, :, SHOWS : SHOWS + 1]
-            flat = rows.reshape(1, -1, N_STAGE_FEATURES)
             shape = (n_members, -1, n_stages, hidden_units)
-            hidden = self.embed(flat).reshape(shape) * exists
-            current = (hidden * shows).sum(dim=2, keepdim=True).expand_as(hidden)
-            mean = hidden.sum(dim=2, keepdim=True) / exists.sum(dim=1, keepdim=True).clamp(min=1)
-            joined = torch.cat([hidden, current, mean.expand_as(hidden)], dim=3)
-            values = self.value(joined.reshape(n_members, -1, 3 * hidden_units))
+            flat = self.embed(rows.reshape(1, -1, N_STAGE_FEATURES))
+            hidden = flat.reshape(shape) * exists
+            current = (hidden * shows).sum(dim=2)
+            mean = hidden.sum(dim=2) / exists.sum(dim=1).clamp(min=1)
+            context = self.context(torch.cat([current, mean], dim=2))
+            own = self.own(hidden.reshape(n_members, -1, hidden_units)).reshape(shape)
+            both = relu(own + context[:, :, None])
+            values = self.value(both.reshape(n_members, -1, hidden_units))
             legal = flags[:, :, IS_LEGAL] > 0.5
             nothing = (~legal).all(dim=1, keepdim=True)  # such a row does not say what is legal
             is_open = (legal | nothing) & (exists.squeeze(2) > 0.5)
