@@ -106,7 +106,7 @@ class Match:
     contestant: Contestant
     demand: DemandVariation
     keep_trace: bool = False
-    count_conflicts: bool = False
+    measure_all: bool = False  # CO2 and near misses too
     disturbance: Disturbance | None = None
 
     def key(self) -> str:
@@ -123,7 +123,7 @@ class Match:
             'bundles': {of: Manifest.read(folder).files for of, folder in bundles.items()},
             'demand': self.demand.to_json(),
             'disturbance': self.disturbance and asdict(self.disturbance),
-            'measured': [self.keep_trace, self.count_conflicts],
+            'measured': [self.keep_trace, self.measure_all],
         }
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
@@ -150,7 +150,9 @@ def prepare_to_play() -> None:
 def play(match: Match) -> EpisodeResult:
     """Run one episode in this process and return its result."""
     junctions, contestant = match.junctions, match.contestant
-    options = SimulationOptions(outputs=True, conflicts=match.count_conflicts)
+    options = SimulationOptions(
+        outputs=True, emissions=match.measure_all, conflicts=match.measure_all
+    )
     if contestant.actuated is not None:
         for n, junction in enumerate(junctions):
             text = actuated_xml(junction.plan, contestant.actuated)

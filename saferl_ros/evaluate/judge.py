@@ -134,7 +134,7 @@ def evaluate(
             contestant=c,
             demand=d,
             keep_trace=n == len(demands) - 1,
-            count_conflicts=True,
+            measure_all=True,
         )
         for c in contestants
         for n, d in enumerate(demands)

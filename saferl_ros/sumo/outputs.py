@@ -31,7 +31,7 @@ class TripSummary:
     n_pedestrians: int
     pedestrian_delay_s: float  # mean time that walkers lost against walking freely
     pedestrian_waiting_s: float  # mean time that they stood
-    co2_g: float = 0.0  # mean carbon dioxide of a vehicle
+    co2_g: float = 0.0  # mean carbon dioxide of a vehicle; zero too where nobody measured
 
 
 def read_trips(tripinfo_file: Path, statistics_file: Path) -> TripSummary:

@@ -29,6 +29,7 @@ class SimulationOptions:
     gui: bool = False  # show sumo-gui; implies traci
     attach_port: int | None = None  # connect to a SUMO that already runs there
     outputs: bool = False  # write trip and statistics files, for metrics
+    emissions: bool = False  # the trips tell their CO2; costs time
     conflicts: bool = False  # also let some vehicles note how near others came, see CONFLICT_SHARE
     extra: tuple[str, ...] = ()  # further SUMO options
     additional: dict[str, str] = field(default_factory=dict)  # name to text of additional files
@@ -163,8 +164,9 @@ class Simulation:
                 '--tripinfo-output.write-undeparted',
                 *('--statistic-output', str(self.statistics_file)),
                 *('--collision-output', str(self.collision_file)),
-                *('--device.emissions.probability', '1'),  # the trips tell their CO2
             ]
+        if options.emissions:
+            command += ['--device.emissions.probability', '1']
         if options.conflicts:
             command += [
                 *('--device.ssm.probability', f'{CONFLICT_SHARE:g}'),

@@ -67,7 +67,7 @@ def test_a_name_does_not_matter_and_all_else_does(matches):
     others = [
         matches[0],
         replace(match, demand=DemandVariation(split=Split.TUNE, seed=2)),
-        replace(match, count_conflicts=True),
+        replace(match, measure_all=True),
         replace(
             match,
             contestant=Contestant(
