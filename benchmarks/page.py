@@ -326,6 +326,27 @@ def zero_shot_section(kept: dict[str, dict[str, Any]]) -> list[str]:
     return [*lines, '']
 
 
+def ranking_section(kept: dict[str, Any]) -> list[str]:
+    """Return how well off-policy evaluation ranked policies, and what it was worth."""
+    if not kept:
+        return []
+    values, delays = kept['values'], kept['delays_s']
+    by_value = sorted(values, key=lambda name: -values[name])
+    by_delay = sorted(delays, key=delays.__getitem__)
+    return [
+        '## Ranking without simulating',
+        '',
+        f'`make ranking`: {len(values)} policies of {kept["scenario"]}, from good to ruined by '
+        'too few steps or too much conservatism, valued by fitted Q evaluation on held-out '
+        "episodes and simulated. Spearman's rank correlation is "
+        f'{words(Interval(**kept["rho"]), 2)}. The policy that it values most loses '
+        f'{delays[by_value[0]]:.1f} s a vehicle, the one it values least '
+        f'{delays[by_value[-1]]:.1f}; the best of all loses {delays[by_delay[0]]:.1f}, the worst '
+        f'{delays[by_delay[-1]]:.1f}.',
+        '',
+    ]
+
+
 def read_kept(name: str) -> dict[str, Any]:
     """Return a kept result, empty if there is none."""
     path = DOCS / 'benchmark' / f'{name}.json'
@@ -363,6 +384,7 @@ def write_page(names: Sequence[str] = MAPS) -> Path:
         {name: found for name in names if (found := read_kept(f'{name}_resco'))}
     )
     lines += zero_shot_section(read_kept('zero_shot'))
+    lines += ranking_section(read_kept('ranking'))
     path = DOCS / 'benchmark.md'
     path.write_text('\n'.join(lines).rstrip() + '\n', encoding='utf-8')
     return path

@@ -3,7 +3,8 @@ How well fitted Q evaluation (FQE) ranks policies against the simulated truth.
 
 Trains policies of very different quality from one record, values each by FQE on held-out episodes,
 plays each without its guard on demand of the tuning split, and prints Spearman's rank correlation
-with its interval. Finished policies are kept, so that an interrupted run goes on.
+with its interval. Finished policies are kept, so that an interrupted run goes on; the result goes to
+``docs/benchmark/ranking.json``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from online import DOCS
 from scipy.stats import spearmanr
 
 from saferl_ros.bundle.produce import train_all
@@ -80,7 +82,7 @@ def main() -> None:
     with progress_bar('simulating') as progress:
         rows = play_all([junction], contestants, demands, jobs=options.jobs, progress=progress)
     delays = {name: float(np.mean(row)) for name, row in zip(policies, rows, strict=True)}
-    report(options.scenario, values, delays, folder / 'ranking.json')
+    report(options.scenario, values, delays)
 
 
 def last_fqe(log: Path) -> float:
@@ -89,8 +91,8 @@ def last_fqe(log: Path) -> float:
         return float([row['fqe_value'] for row in csv.DictReader(file) if row['fqe_value']][-1])
 
 
-def report(scenario: str, values: dict[str, float], delays: dict[str, float], path: Path) -> None:
-    """Print the policies from best to worst by simulation, then the correlation."""
+def report(scenario: str, values: dict[str, float], delays: dict[str, float]) -> None:
+    """Print the policies from best to worst by simulation, then the correlation; keep both."""
     names = sorted(delays, key=delays.__getitem__)
     print_table(
         f'{scenario}: {len(names)} policies',
@@ -109,8 +111,15 @@ def report(scenario: str, values: dict[str, float], delays: dict[str, float], pa
         f"Spearman's rank correlation of FQE with the simulated truth: {rho:.2f} "
         f'[{low:.2f}, {high:.2f}] over {len(names)} policies'
     )
-    found = {'rho': rho, 'ci_low': low, 'ci_high': high, 'values': values, 'delays_s': delays}
-    path.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
+    found = {
+        'scenario': scenario,
+        'rho': {'mean': rho, 'ci_low': low, 'ci_high': high},
+        'values': values,
+        'delays_s': delays,
+    }
+    (DOCS / 'ranking.json').write_text(
+        json.dumps(found, indent=1, sort_keys=True) + '\n', encoding='utf-8'
+    )
 
 
 if __name__ == '__main__':

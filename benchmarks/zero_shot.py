@@ -26,7 +26,7 @@ from saferl_ros.evaluate.contest import Contestant, Match, play_matches
 from saferl_ros.evaluate.judge import test_demands
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation
-from saferl_ros.train.config import FqeConfig, TrainConfig
+from saferl_ros.train.config import FqeConfig, QLearningConfig, TrainConfig
 
 N_FOLDS = 5
 N_DEMANDS = 6
@@ -62,7 +62,11 @@ def main() -> None:
         if not left_out:
             continue
         training = TrainConfig(
-            algorithms=('cql',), shared=True, leave_out=left_out, fqe=FqeConfig(steps=0)
+            algorithms=('cql',),
+            shared=True,
+            leave_out=left_out,
+            cql=QLearningConfig(ensemble=3),
+            fqe=FqeConfig(steps=0),
         )
         folder = options.output / f'fold_{fold}'
         with progress_bar(f'without {", ".join(left_out)}') as progress:
