@@ -3,8 +3,8 @@ How well fitted Q evaluation (FQE) ranks policies against the simulated truth.
 
 Trains policies of very different quality from one record, values each by FQE on held-out episodes,
 plays each without its guard on demand of the tuning split, and prints Spearman's rank correlation
-with its interval. Finished policies are kept, so that an interrupted run goes on; the result goes to
-``docs/benchmark/ranking.json``.
+with its interval. Finished policies are kept, so that an interrupted run goes on; the result goes
+to ``docs/benchmark/ranking.json``.
 """
 
 from __future__ import annotations
