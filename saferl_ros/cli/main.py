@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 import os
+import signal
 import sys
-from typing import NoReturn
+import threading
+from typing import Any, NoReturn
 
 from saferl_ros import __version__
 from saferl_ros.cli import (
@@ -26,7 +29,7 @@ from saferl_ros.cli import (
 from saferl_ros.errors import SaferlError
 
 EXIT_OK, EXIT_NO, EXIT_USAGE = 0, 1, 2
-EXIT_INTERRUPTED, EXIT_PIPE = 130, 141  # 128 + SIGINT and SIGPIPE, as shells expect
+EXIT_INTERRUPTED, EXIT_PIPE, EXIT_TERMINATED = 130, 141, 143  # 128 + signal, as shells expect
 _RESUMABLE = ('record', 'train', 'evaluate', 'run')
 
 _COMMANDS = (
@@ -78,6 +81,27 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, by which job schedulers and service managers stop what a user stops by Ctrl-C."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: files whole, times noted, no process left."""
+
+    def end(number: int, frame: Any) -> NoReturn:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # no handlers there
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run one command.
@@ -87,17 +111,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     try:
-        code: int = options.function(options)
+        with _terminable():
+            code: int = options.function(options)
         sys.stdout.flush()
         return code
     except SaferlError as error:
         reason = ' '.join(line.strip() for line in str(error).splitlines())
         print(f'saferl {options.command}: {reason}', file=sys.stderr)
         return EXIT_USAGE
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         rest = '; the same command goes on where it stopped' * (options.command in _RESUMABLE)
         print(f'saferl {options.command}: interrupted{rest}', file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return EXIT_TERMINATED if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
