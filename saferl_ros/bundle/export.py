@@ -77,6 +77,7 @@ def export_bundle(
         spec_fingerprint=record.spec.fingerprint(),
         decision_s=config.decision_s,
         dataset_sha256=dataset_sha256,
+        family=record.manifest.get('family'),
         n_transitions=training.n_transitions,
         fqe_value=training.fqe_value,
         behaviour_value=training.behaviour_value,

@@ -42,6 +42,7 @@ class Manifest(BaseModel):
     spec_fingerprint: str
     decision_s: float
     dataset_sha256: str
+    family: dict[str, Any] | None = None  # of the plans that were recorded, if it is known
     n_transitions: int
     fqe_value: float | None = None  # fitted Q evaluation on held-out episodes, if it was asked
     behaviour_value: float | None = None  # of the recorded plans, by the same estimate

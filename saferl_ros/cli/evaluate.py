@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from saferl_ros.cli.arguments import (
 )
 from saferl_ros.cli.screen import print_json, print_table, progress_bar, write_json
 from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.control.family import FamilyConfig
 from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.judge import evaluate, EvaluateConfig
 from saferl_ros.evaluate.kept import kept_file
@@ -67,6 +69,7 @@ def main(options: argparse.Namespace) -> int:
     if len(kinds) > 1:
         raise UsageError(f'bundles with different observations ({", ".join(sorted(kinds))})')
     options.observation = kinds.pop() if kinds else 'detector'
+    families = {json.dumps(bundle.manifest.family, sort_keys=True) for bundle in found}
     junctions = junctions_of(options)
     check_output(options.output)
     given = {'seeds': options.seeds, 'seed': options.seed}
@@ -81,6 +84,7 @@ def main(options: argparse.Namespace) -> int:
             junctions,
             bundles,
             config,
+            family=_family(families),
             keep=kept_file(options.output),
             jobs=options.jobs,
             progress=judging,
@@ -94,6 +98,12 @@ def main(options: argparse.Namespace) -> int:
         print_evaluation(result)
         print(f'written: {options.output}')
     return 0
+
+
+def _family(stated: set[str]) -> FamilyConfig | None:
+    """Return the family that all bundles were learned from, ``None`` if they do not agree."""
+    found = json.loads(stated.pop()) if len(stated) == 1 else None
+    return FamilyConfig.model_validate(found) if found else None
 
 
 def print_evaluation(result: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The gate: may this policy go on to shadow mode?"""
+"""The gate: may this policy command a junction? In shadow mode any policy may be watched."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class GateConfig(BaseModel):
     max_starved: int = Field(default=0, ge=0)
     max_disturbed_over_net_plan: float = Field(default=1.0, gt=0)  # under each disturbance
     max_broken_over_own_plan: float = Field(default=1.05, gt=0)  # with broken detectors
+    needs_disturbances: bool = True  # fails whom nobody judged under disturbances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,14 +135,22 @@ def _disturbed(curves: list[dict[str, Any]], controller: str, config: GateConfig
     and the policy must still beat what is there today.
     """
     checks = []
-    for row in curves:
+    rows = [row for row in curves if row['kind'] != 'none' and controller in row['controllers']]
+    if not rows and config.needs_disturbances:
+        text = (
+            f'{controller} was not judged with broken detectors, other demand, a surge, a closed '
+            'lane or rain; judge it so (evaluate.degradation.demands of a run, or demands under '
+            'degradation in the YAML of evaluate --config, at least 1)'
+        )
+        return [Check(name='disturbances', found=0.0, limit=1.0, passed=False, reason=text)]
+    for row in rows:
         is_broken = row['kind'] in BROKEN
         other = 'own_plan' if is_broken else 'net_plan'
         limit = (
             config.max_broken_over_own_plan if is_broken else config.max_disturbed_over_net_plan
         )
-        found = row['controllers'].get(controller)
-        if row['kind'] == 'none' or found is None or found[f'over_{other}'] is None:
+        found = row['controllers'][controller]
+        if found[f'over_{other}'] is None:
             continue
         ratio = found[f'over_{other}']['mean']
         name = f'{row["kind"]} {row["level"]:g}' if row['level'] else row['kind']

@@ -20,7 +20,7 @@ from saferl_ros.control.family import FamilyConfig
 from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.env.junction import Junction
-from saferl_ros.errors import DatasetError
+from saferl_ros.errors import BundleError, DatasetError
 from saferl_ros.evaluate.contest import Contestant, Match, play_matches, Progress
 from saferl_ros.evaluate.degradation import degradation, DegradationConfig
 from saferl_ros.evaluate.kept import KeptEpisodes
@@ -29,8 +29,8 @@ from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.sumo.home import sumo_version
 
 EVALUATION_VERSION = 4
-# whose degradation curves are drawn
-DEGRADED = ('net_plan', 'own_plan', 'actuated', 'max_pressure', 'bc', 'cql')
+# baselines whose degradation curves are drawn
+DEGRADED = ('net_plan', 'own_plan', 'actuated', 'max_pressure')
 
 DESCRIPTIONS = {
     'net_plan': "the network's own program as it stands, with its own yellows",
@@ -43,6 +43,7 @@ DESCRIPTIONS = {
     'cql': 'conservative Q-learning from the record',
     'dqn': 'offline double DQN from the same record (what conservatism is compared with)',
 }
+BASELINES = ('net_plan', 'own_plan', 'best_plan', 'actuated', 'max_pressure', 'behaviour')
 
 
 class EvaluateConfig(BaseModel):
@@ -100,10 +101,16 @@ def evaluate(
 
     :param junctions: of one scenario; every controller drives all of them.
     :param bundles: controller name to its bundle, or to its folder of bundles by junction.
-    :param family: the recorded family, judged as ``behaviour``.
+    :param family: the recorded family, judged as ``behaviour`` if it is given.
     :param keep: a file that keeps each finished episode: judged again, only what is new is played.
-    :raises BundleError: if a bundle is damaged or was made for another junction.
+    :raises BundleError: if a bundle is damaged or was made for another junction, or bears the name
+        of a baseline.
     """
+    for name in bundles:
+        if name in BASELINES:
+            raise BundleError(
+                f"bundle folder '{bundles[name]}' is named as the baseline '{name}'; rename it"
+            )
     junction_ids = [junction.plan.junction_id for junction in junctions]
     found_bundles = {name: bundles_of(folder, junction_ids) for name, folder in bundles.items()}
     manifests = {
@@ -124,7 +131,7 @@ def evaluate(
             name='own_plan', programs={j.plan.junction_id: j.plan.program for j in junctions}
         ),
         *tuned,
-        Contestant(name='behaviour', family=family or FamilyConfig()),
+        *([Contestant(name='behaviour', family=family)] if family else []),
         *(Contestant(name=name, bundles=found) for name, found in found_bundles.items()),
     ]
     demands = test_demands(config)
@@ -144,7 +151,7 @@ def evaluate(
     if config.degradation.demands:
         curves = degradation(
             junctions,
-            [c for c in contestants if c.name in DEGRADED],
+            [c for c in contestants if c.name in DEGRADED or _is_first(c.name, bundles)],
             config.degradation,
             jobs=jobs,
             kept=kept,
@@ -199,6 +206,12 @@ def _values(manifests: Iterable[Manifest]) -> list[dict[str, float]]:
         for manifest in manifests
         if manifest.fqe_value is not None and manifest.behaviour_value is not None
     ]
+
+
+def _is_first(name: str, bundles: Iterable[str]) -> bool:
+    """Whether this is a policy, and not ``cql_2``, a further training seed, beside ``cql``."""
+    base, _, number = name.rpartition('_')
+    return name in bundles and not (number.isdigit() and base in bundles)
 
 
 def _checked(folder: Path, junction: Junction) -> Manifest:

@@ -47,18 +47,19 @@ def _may(run: RunFolder, policy: ControllerScore | None) -> Iterator[str]:
     elif verdict.passed and run.scores.clearance == 'resco':
         yield (
             f'The stated limits hold for {verdict.controller}, but under clearances that are not '
-            'legal. This run is for comparison only; nothing of it may go on to shadow mode.'
+            'legal. This run is for comparison only; nothing of it may command a junction.'
         )
     elif verdict.passed:
         yield (
-            f'The stated limits hold for {verdict.controller}, so it may go on to shadow mode: it '
-            'is asked beside the controller that stands there, and never obeyed.'
+            f'The stated limits hold for {verdict.controller}, so its bundle may command. Begin '
+            'in shadow mode all the same: there it is asked beside the controller that stands '
+            'there, and never obeyed.'
         )
     else:
         failed = [check.name for check in verdict.checks if not check.passed]
         yield (
-            f'Do not deploy {verdict.controller}, not even in shadow mode: the gate failed '
-            f'({listed(failed)}).'
+            f'{verdict.controller} may not command: the gate failed ({listed(failed)}). In shadow '
+            'mode, where it is asked and never obeyed, it can be watched.'
         )
     if policy is None:
         return
@@ -103,9 +104,10 @@ def _may_not(run: RunFolder, policy: ControllerScore | None) -> Iterator[str]:
         f'{listed(scores.junction_ids)} alone; what junctions further on do with the traffic that '
         'arrives there was not judged.'
     )
+    there = " than those under 'When things go wrong'" if scores.degradation else ''
     yield (
         f'Nothing about other demand. Judged were {demands_in_words(scores)}; beyond that range, '
-        'and for events that never occurred in it, nothing is shown.'
+        f'and for other events{there}, nothing is shown.'
     )
     yield (
         'Nothing about a policy without its sequencer. The policy was only ever judged behind the '
@@ -130,8 +132,7 @@ def _may_not(run: RunFolder, policy: ControllerScore | None) -> Iterator[str]:
 
 def _about_seeds(scores: Scores, policy: ControllerScore | None) -> str:
     words = (
-        'The 95 % intervals are over demands: how the result changes from one hour of traffic to '
-        'the next.'
+        'The 95 % intervals are over demands: how the result changes from one traffic to the next.'
     )
     if policy is None:
         return words

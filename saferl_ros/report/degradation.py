@@ -65,7 +65,8 @@ def degradation_table(scores: Scores) -> Table | None:
     names = list(scores.degradation[0].delay)
     return Table(
         name='degradation',
-        caption='Delay [s/veh], and in brackets the ratio to the same controller undisturbed.',
+        caption='Delay [s/veh], and in brackets the ratio to the same controller undisturbed; then '
+        'the share of decisions that the fallback, the fixed-time program, made in its place.',
         columns=('disturbance', *names),
         rows=tuple(
             Row(
@@ -73,9 +74,14 @@ def degradation_table(scores: Scores) -> Table | None:
                 cells=tuple(
                     f'{number(point.delay[name].mean)} '
                     f'({number(point.over_undisturbed[name].mean, 2)})'
+                    f'{_fallback(point.fallback_share[name])}'
                     for name in names
                 ),
             )
             for point in scores.degradation
         ),
     )
+
+
+def _fallback(share: float) -> str:
+    return f', fallback {share:.0%}' if share >= 0.005 else ''

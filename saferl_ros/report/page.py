@@ -154,7 +154,7 @@ def _queue(run: RunFolder, palette: Mapping[str, str]) -> Figure | Missing:
     shown = [c for c in (run.scores.find('net_plan'), policy) if c is not None and c.trace]
     shown = [c for c in shown if c.trace is not None and c.trace.times_s]
     if not shown:
-        return Missing(reason='The evaluation kept no queue of an example hour.')
+        return Missing(reason='The evaluation kept no queue of an example episode.')
     return queue_figure(run.scores, shown, palette)
 
 

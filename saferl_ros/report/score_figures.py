@@ -100,7 +100,7 @@ def demand_figure(scores: Scores, colours: Mapping[str, str]) -> Figure:
     return Figure(
         name='plot-demand',
         title='',
-        caption='One point is one simulated hour; a scale of 1 is as many vehicles as the '
+        caption='One point is one simulated episode; a scale of 1 is as many vehicles as the '
         f'scenario has.{star}{LOG_NOTE if is_log(axis) else ""}',
         height_px=440,
         data=data,
@@ -112,7 +112,7 @@ def queue_figure(
     scores: Scores, shown: list[ControllerScore], colours: Mapping[str, str]
 ) -> Figure:
     """
-    Return the queue over the example hour.
+    Return the queue over the example episode.
 
     :param shown: controllers that have a trace, at least one.
     """

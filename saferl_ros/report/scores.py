@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from saferl_ros.errors import DatasetError
-from saferl_ros.evaluate.judge import read_evaluation
+from saferl_ros.evaluate.judge import BASELINES, read_evaluation
 from saferl_ros.report.readable import Estimate
 
 REFERENCES = ('net_plan', 'actuated', 'max_pressure')  # what the gate compares with
-BASELINES = ('net_plan', 'own_plan', 'best_plan', 'actuated', 'max_pressure', 'behaviour')
 METRICS = (
     *('delay_s', 'travel_time_s', 'waiting_s', 'queue_veh', 'throughput_veh', 'stops'),
     *('max_wait_s', 'emergency_brakings', 'collisions', 'teleports', 'monitor_faults'),
@@ -42,7 +41,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """Queue over the example hour."""
+    """Queue over the example episode."""
 
     times_s: tuple[float, ...]
     queue_veh: tuple[float, ...]
@@ -94,6 +93,7 @@ class DegradationPoint:
     level: float  # zero where the kind has no scale
     delay: Mapping[str, Estimate]  # by controller
     over_undisturbed: Mapping[str, Estimate]
+    fallback_share: Mapping[str, float]  # of a policy's decisions, made by the fixed-time program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +199,7 @@ def _point(row: Mapping[str, Any]) -> DegradationPoint:
         level=float(row['level']),
         delay={name: estimate(one['delay_s']) for name, one in found},
         over_undisturbed={name: estimate(one['over_undisturbed']) for name, one in found},
+        fallback_share={name: float(one.get('fallback_share', 0.0)) for name, one in found},
     )
 
 

@@ -93,7 +93,7 @@ def demands_in_words(scores: Scores) -> str:
             if min(scales) < max(scales)
             else f'{scales[0]:g}'
         )
-        parts.append(f'{counted(len(scales), "hour")} at {span} times the nominal demand')
+        parts.append(f'{counted(len(scales), "episode")} at {span} times the nominal demand')
     if n_nominal:
         parts.append('the nominal demand itself')
     return listed(parts)
@@ -134,5 +134,5 @@ def price_in_words(run: RunFolder) -> str:
         return 'not known'
     return (
         f"{data.price.mean:.3f} of the own plan's delay (95 % interval {data.price.interval(3)}, "
-        f'{counted(data.n_pairs, "hour")} each)'
+        f'{counted(data.n_pairs, "episode")} each)'
     )

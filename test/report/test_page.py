@@ -227,7 +227,7 @@ def test_degradation_is_drawn_where_it_was_judged(make_run: MakeRun) -> None:
             same = {'mean': delay_s, 'ci_low': delay_s, 'ci_high': delay_s}
             ratio = {'mean': delay_s / 20, 'ci_low': 1.0, 'ci_high': 1.0}
             over = {f'over_{name}': ratio for name in ('undisturbed', 'net_plan', 'own_plan')}
-            return {'delay_s': same, **over}
+            return {'delay_s': same, 'fallback_share': 0.93, **over}
 
         return {
             'kind': kind,
@@ -239,6 +239,7 @@ def test_degradation_is_drawn_where_it_was_judged(make_run: MakeRun) -> None:
     run = make_run(degradation=rows)
     page = _report(run)
     assert 'blind detectors 0.5' in _words(page)
+    assert '15.0 (0.75), fallback 93%' in _words(page)
     figures = page_context(read_run(run))['figures']
     cql = figures['plot-disturbed-blind-detectors']['data'][1]
     assert (cql['name'], cql['x'], cql['y']) == ('cql', [0.0, 0.5], [10.0, 15.0])
@@ -280,12 +281,12 @@ def test_plots_show_names_as_they_stand(make_run: MakeRun) -> None:
     assert traces[-1]['y'] == ['cql&lt;b&gt;']  # plotly would read a tag as formatting
 
 
-def test_a_failed_gate_forbids_shadow_mode(make_run: MakeRun) -> None:
+def test_a_failed_gate_forbids_to_command(make_run: MakeRun) -> None:
     worse = (45.0, 80.0, 60.0)
     page = _report(make_run(_delays(cql=worse)))
     words = _words(page)
     assert page.title.endswith('the gate failed')
-    assert 'Do not deploy cql, not even in shadow mode' in words
+    assert 'cql may not command: the gate failed' in words
     assert 'cql delays traffic more than' in words
     assert page.column('gate-checks', 'result')['delay over net_plan'] == 'FAIL'
 
@@ -297,7 +298,7 @@ def _delays(**more: tuple[float, ...]) -> dict[str, tuple[float, ...]]:
 
 def test_the_conclusions_follow_the_run(make_run: MakeRun) -> None:
     words = _words(_report(make_run(_delays(cql=(20.0, 30.0, 25.0)), clearance='resco')))
-    assert 'nothing of it may go on to shadow mode' in words
+    assert 'nothing of it may command a junction' in words
     assert 'They are not legal' in words
     assert 'cql was trained once' in words
     assert 'Only 3 demands were judged' in words

@@ -35,11 +35,15 @@ def evaluation() -> dict:
     ratio = {'mean': 0.8, 'ci_low': 0.7, 'ci_high': 0.9}
     metrics = ('collisions', 'teleports', 'monitor_faults', 'starved', 'max_wait_s')
     clean = {name: {'per_seed': [0.0, 0.0]} for name in metrics}
+    over = {f'over_{name}': dict(ratio) for name in ('net_plan', 'own_plan')}
     return {
         'controllers': {'cql': clean, 'net_plan': deepcopy(clean)},
         'delay_ratios': {
             'cql': {n: dict(ratio) for n in ('net_plan', 'actuated', 'max_pressure')}
         },
+        'degradation': [
+            {'kind': kind, 'level': 0.0, 'controllers': {'cql': over}} for kind in ('none', 'rain')
+        ],
     }
 
 
@@ -118,6 +122,20 @@ def test_too_slow_under_a_disturbance_fails(over_net_plan, over_own_plan, failur
         for kind, level in (('none', 0.0), ('blind detectors', 0.5), ('rain', 0.0))
     ]
     assert failed(data) == failures
+
+
+@pytest.mark.parametrize('what', ['nothing', 'nobody', 'no disturbance'])
+def test_whom_nobody_judged_under_disturbances_fails(what):
+    data = evaluation()
+    rows = data['degradation']
+    data['degradation'] = {'nothing': [], 'nobody': rows, 'no disturbance': rows[:1]}[what]
+    if what == 'nobody':  # a further training seed, say
+        for row in rows:
+            row['controllers'] = {'bc': row['controllers']['cql']}
+    assert failed(data) == ['disturbances']
+    assert 'evaluate.degradation.demands' in reasons(data)['disturbances']
+    config = GateConfig(needs_disturbances=False)
+    assert all(check.passed for check in judge_gate(data, 'cql', config))
 
 
 @pytest.mark.parametrize(
