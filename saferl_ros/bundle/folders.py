@@ -30,9 +30,14 @@ def find_bundles(place: Path) -> list[Path]:
             f"'{place}' is no policy bundle, it does not exist; 'saferl train' makes one"
         )
     if not found:
+        inside = sorted({path.parent.parent.name for path in place.glob(f'*/*/{MANIFEST_NAME}')})
+        hint = (
+            f'its folders {", ".join(inside)} do: name one of them'
+            if inside
+            else 'a bundle is a folder that saferl train wrote'
+        )
         raise BundleError(
-            f"'{place}' is no policy bundle and holds none: {MANIFEST_NAME} is missing; a bundle "
-            'is a folder that saferl train wrote'
+            f"'{place}' is no policy bundle and holds none: {MANIFEST_NAME} is missing; {hint}"
         )
     return found
 
@@ -64,6 +69,7 @@ def bundles_of(place: Path, junction_ids: Sequence[str]) -> dict[str, Path]:
         if junction_id not in junction_ids:
             raise BundleError(
                 f"policy '{place}' has a bundle for junction '{junction_id}', which is not among "
-                f'those that are judged: {", ".join(junction_ids)}'
+                f'those that are judged: {", ".join(junction_ids)}; name the folder of a single '
+                'one in there, or judge the whole network'
             )
     return {junction_id: found[junction_id] for junction_id in junction_ids}

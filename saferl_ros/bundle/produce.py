@@ -17,7 +17,7 @@ from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.folders import bundle_folder
 from saferl_ros.bundle.manifest import Manifest, sha256
 from saferl_ros.dataset.io import read_record
-from saferl_ros.errors import BundleError, ConfigError
+from saferl_ros.errors import BundleError
 from saferl_ros.isolation import run_isolated
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.learner import train_algorithm
@@ -77,12 +77,7 @@ def train_all(
     :returns: policy name to its bundle, or to its folder of bundles.
     """
     junction_ids = [read_record(file).plan.junction_id for file in record_files]  # fails early
-    for left_out in config.leave_out:
-        if left_out not in junction_ids:
-            raise ConfigError(
-                f"leave_out names junction '{left_out}', which has no record here; there are "
-                f'{", ".join(junction_ids)}'
-            )
+    config.check_left_out(junction_ids)
     digests = [sha256(file) for file in record_files]
     is_alone = len(record_files) == 1
     tasks = []

@@ -115,6 +115,23 @@ def check_output(path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
+class Once(argparse.Action):
+    """An option that is refused when it is given twice, where argparse would take the last."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Take the value."""
+        known = getattr(namespace, self.dest)
+        if known is not None:
+            parser.error(f"{option_string} names one, and was given twice: '{known}', '{values}'")
+        setattr(namespace, self.dest, values)
+
+
 def add_scenario(parser: argparse.ArgumentParser, *, is_optional: bool = False) -> None:
     """Add SCENARIO and what belongs to it."""
     parser.add_argument(
@@ -128,6 +145,7 @@ def add_scenario(parser: argparse.ArgumentParser, *, is_optional: bool = False) 
     )
     parser.add_argument(
         '--junction',
+        action=Once,
         metavar='ID',
         help='the only signal to control, where a network has several (default: all of them)',
     )

@@ -16,6 +16,7 @@ from saferl_ros.cli.arguments import (
     add_json,
     add_signals,
     check_output,
+    Once,
     settings_of,
     Subparsers,
 )
@@ -44,7 +45,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument('scenario', metavar='SCENARIO', help='built-in name, .sumocfg or .net.xml')
     parser.add_argument('--routes', type=Path, nargs='+', default=[], metavar='FILE')
-    parser.add_argument('--junction', metavar='ID', help='only this signal')
+    parser.add_argument('--junction', action=Once, metavar='ID', help='only this signal')
     add_signals(parser)
     parser.add_argument(
         '--fix',

@@ -8,8 +8,8 @@ from typing import Any
 
 from saferl_ros.cli.arguments import add_command, add_json, check_output, Subparsers
 from saferl_ros.cli.screen import print_json, print_table
-from saferl_ros.dataset.coverage import quality
-from saferl_ros.dataset.files import find_records
+from saferl_ros.dataset.coverage import notes_of, quality, RARE
+from saferl_ros.dataset.files import check_together, find_records
 from saferl_ros.dataset.io import export_csv, read_record
 from saferl_ros.errors import UsageError
 from saferl_ros.report.approaches import approach_labels, movements_in_words
@@ -51,6 +51,7 @@ def main(options: argparse.Namespace) -> int:
             f'example {paths[0]}'
         )
     records = [read_record(path) for path in paths]
+    check_together(records, paths)
     reports = [quality(found) for found in records]
     if options.csv:
         export_csv(records[0], options.csv)
@@ -87,8 +88,9 @@ def print_qualities(reports: list[dict[str, Any]], plans: list[SignalPlan]) -> N
             for report in reports
         ],
     )
-    for warning in dict.fromkeys(w for report in reports for w in report['warnings']):
-        print(f'note: {warning}')
+    print(f'thin: changes of stage made fewer than {RARE} times; inspect one record to see which')
+    for note in notes_of(reports):
+        print(f'note: {note}')
 
 
 def print_price(report: dict[str, Any]) -> None:

@@ -58,6 +58,7 @@ def main(options: argparse.Namespace) -> int:
     require('train', 'torch', 'd3rlpy', 'onnx', 'tensorboard')
     require('report', 'plotly', 'jinja2')
     junctions = config.load_junctions()
+    config.train.check_left_out([junction.plan.junction_id for junction in junctions])
     check_device(options.device)
     folder = options.output or Path('runs') / config.name
     open_run_folder(folder, config)

@@ -20,7 +20,7 @@ from saferl_ros.train.config import TrainConfig
 class RunConfig(BaseModel):
     """Everything that decides a run, from one YAML file."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(frozen=True, extra='forbid', coerce_numbers_to_str=True)
 
     name: str = Field(pattern=r'^[A-Za-z0-9._-]+$')
     scenario: str

@@ -17,8 +17,8 @@ from saferl_ros.cli.arguments import (
 )
 from saferl_ros.cli.screen import print_json, progress_bar
 from saferl_ros.cli.yaml_file import build_model, read_yaml
-from saferl_ros.dataset.coverage import quality
-from saferl_ros.dataset.files import find_records
+from saferl_ros.dataset.coverage import notes_of, quality
+from saferl_ros.dataset.files import check_together, find_records
 from saferl_ros.dataset.io import cannot_write, read_record
 from saferl_ros.errors import ConfigError, UsageError
 from saferl_ros.train.config import ALGORITHMS, TrainConfig
@@ -54,33 +54,20 @@ def main(options: argparse.Namespace) -> int:
     from saferl_ros.train.library import check_device, load_d3rlpy
 
     require('train', 'torch', 'd3rlpy', 'onnx', 'tensorboard')
-    if options.algo:
-        _algorithms(options.algo)  # before anything slow
+    config = _config(options)  # before anything slow
     paths = find_records(options.record)
-    warnings = [w for path in paths for w in quality(read_record(path))['warnings']]
+    records = [read_record(path) for path in paths]
+    check_together(records, paths)
+    reports = [quality(record) for record in records]
+    del records  # they may be large
     load_d3rlpy()
     check_device(options.device)
-    config = read_yaml(options.config, TrainConfig) if options.config else TrainConfig()
-    changes: dict[str, tuple[Any, ...]] = {}
-    if options.algo:
-        changes['algorithms'] = _algorithms(options.algo)
-    if options.seeds:
-        try:
-            changes['seeds'] = tuple(int(seed) for seed in options.seeds.split(','))
-        except ValueError as error:
-            raise ConfigError(
-                f"--seeds '{options.seeds}' must be whole numbers and commas"
-            ) from error
-    data = {**config.model_dump(), **changes}
-    if options.steps:
-        data['cql']['steps'] = options.steps
-    config = build_model(TrainConfig, data, 'the options')
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(options.output, error) from error
-    for warning in dict.fromkeys(warnings):
-        print(f'note: {warning}', file=sys.stderr)
+    for note in notes_of(reports):
+        print(f'note: {note}', file=sys.stderr)
     with progress_bar('training') as progress:
         bundles = train_all(
             paths,
@@ -96,6 +83,24 @@ def main(options: argparse.Namespace) -> int:
         for name, folder in bundles.items():
             print(f'bundle {name}: {folder}')
     return 0
+
+
+def _config(options: argparse.Namespace) -> TrainConfig:
+    config = read_yaml(options.config, TrainConfig) if options.config else TrainConfig()
+    changes: dict[str, tuple[Any, ...]] = {}
+    if options.algo:
+        changes['algorithms'] = _algorithms(options.algo)
+    if options.seeds:
+        try:
+            changes['seeds'] = tuple(int(seed) for seed in options.seeds.split(','))
+        except ValueError as error:
+            raise ConfigError(
+                f"--seeds '{options.seeds}' must be whole numbers and commas"
+            ) from error
+    data = {**config.model_dump(), **changes}
+    if options.steps:
+        data['cql']['steps'] = options.steps
+    return build_model(TrainConfig, data, 'the options')
 
 
 def _algorithms(text: str) -> tuple[str, ...]:

@@ -66,9 +66,12 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
             parts.append(f"key '{key}' is missing")
         else:
             message = item['msg'].removeprefix('Value error, ')
-            parts.append(
-                f"key '{key}': {message[:1].lower()}{message[1:]}, found {item['input']!r}"
-            )
+            if item['type'] == 'tuple_type':
+                message = f'must be a list, such as [{item["input"]}]'
+            name = f"key '{key}': " if key else ''
+            is_table = isinstance(item['input'], dict)  # a whole part of the file says little
+            found = '' if is_table else f', found {item["input"]!r}'
+            parts.append(f'{name}{message[:1].lower()}{message[1:]}{found}')
     return '; '.join(parts)
 
 

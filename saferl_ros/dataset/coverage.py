@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -51,6 +52,7 @@ def quality(record: Record) -> dict[str, Any]:
         'effective_size': float(weights.sum() ** 2 / (weights**2).sum()),
         'price': price(record),
         'budget': record.manifest.get('budget') or BUDGET,
+        'is_searched': bool(record.manifest.get('search')),
         'demand_scale': {'min': min(scales), 'max': max(scales)},
         'n_surges': sum(e.demand.get('surge') is not None for e in episodes),
         'return': {
@@ -75,6 +77,18 @@ def quality(record: Record) -> dict[str, Any]:
     }
     report['warnings'] = warnings(report)
     return report
+
+
+def notes_of(reports: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the warnings of a network's reports, each with its junctions unless all have it."""
+    junctions: dict[str, list[str]] = {}
+    for report in reports:
+        for warning in report['warnings']:
+            junctions.setdefault(warning, []).append(str(report['junction_id']))
+    return [
+        warning if len(of) == len(reports) else f'junction {", ".join(of)}: {warning}'
+        for warning, of in junctions.items()
+    ]
 
 
 def price(record: Record) -> dict[str, float] | None:
@@ -165,8 +179,12 @@ def warnings(report: dict[str, Any]) -> list[str]:
     elif report['price']['mean'] > report['budget']:
         found.append(
             f"the data cost {report['price']['mean']:.2f} of the own plan's delay, above the "
-            f'budget of {report["budget"]:g}: narrow the ranges of the family, or let '
-            "'saferl record --budget' search with a lower one"
+            f'budget of {report["budget"]:g}: narrow the ranges of the family'
+            + (
+                '; the search found none cheaper on its demands'
+                if report['is_searched']
+                else ", or let 'saferl record --budget' search"
+            )
         )
     if report['hours'] < 20:
         found.append(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from saferl_ros.dataset.schema import Record
 from saferl_ros.errors import DatasetError
 from saferl_ros.naming import file_name
+
+_TOGETHER = ('scenario', 'seed', 'episodes', 'family', 'reward', 'recorded_junctions')
 
 
 def record_paths(place: Path, junction_ids: Sequence[str]) -> list[Path]:
@@ -35,3 +38,29 @@ def find_records(place: Path) -> list[Path]:
             f"'{place}' is a folder without records; name what 'saferl record' wrote"
         )
     return found
+
+
+def check_together(records: Sequence[Record], paths: Sequence[Path]) -> None:
+    """
+    Refuse records that were not made together, or a network's that are not all there.
+
+    :param paths: the file of each.
+    :raises DatasetError: naming the file and what differs.
+    """
+    if len(records) < 2:
+        return
+    first = records[0].manifest
+    for record, path in zip(records[1:], paths[1:], strict=True):
+        for key in _TOGETHER:
+            if record.manifest.get(key) != first.get(key):
+                raise DatasetError(
+                    f"'{path}' was not recorded together with '{paths[0]}' (another {key}); keep "
+                    'the records of one recording in a folder, or name a single one'
+                )
+    found = {record.plan.junction_id for record in records}
+    missing = [one for one in first.get('recorded_junctions', []) if one not in found]
+    if missing:
+        raise DatasetError(
+            f"'{paths[0].parent}' lacks the records of junctions {', '.join(missing)}, which were "
+            'recorded together with the others; put them back, or name a single record'
+        )

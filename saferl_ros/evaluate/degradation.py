@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,8 +15,12 @@ from saferl_ros.env.junction import Junction
 from saferl_ros.evaluate.contest import Contestant, Match, play_matches, Progress
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation, Split, Surge
+from saferl_ros.scenario.ranges import DemandScale
 
 BROKEN = ('blind detectors', 'stuck detectors')  # kinds that mislead whoever looks at detectors
+
+
+Share = Annotated[float, Field(gt=0, le=1)]  # of the detectors
 
 
 class DegradationConfig(BaseModel):
@@ -25,9 +29,9 @@ class DegradationConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     demands: int = Field(default=0, ge=0)  # demands per disturbance; zero leaves it out
-    blind_shares: tuple[float, ...] = (0.1, 0.25, 0.5)
-    stuck_shares: tuple[float, ...] = (0.1, 0.25)
-    demand_scales: tuple[float, ...] = (0.5, 1.5)
+    blind_shares: tuple[Share, ...] = (0.1, 0.25, 0.5)
+    stuck_shares: tuple[Share, ...] = (0.1, 0.25)
+    demand_scales: tuple[DemandScale, ...] = (0.5, 1.5)
     surge_factor: float = Field(default=2.0, ge=1)
 
 

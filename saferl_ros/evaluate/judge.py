@@ -26,6 +26,7 @@ from saferl_ros.evaluate.degradation import degradation, DegradationConfig
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.evaluate.tune import tune_baselines, TuneConfig
 from saferl_ros.scenario import DemandVariation, Split
+from saferl_ros.scenario.ranges import ScaleRange
 from saferl_ros.sumo.home import sumo_version
 
 EVALUATION_VERSION = 4
@@ -53,7 +54,7 @@ class EvaluateConfig(BaseModel):
 
     seeds: int = Field(default=10, ge=0, le=1000)  # resampled demands
     seed: int = Field(default=0, ge=0)  # moves all test demands
-    scale_range: tuple[float, float] = (0.7, 1.15)
+    scale_range: ScaleRange = (0.7, 1.15)
     nominal: int = Field(default=1, ge=0, le=1000)  # runs of the scenario's own demand
     tune: TuneConfig = TuneConfig()
     degradation: DegradationConfig = DegradationConfig()

@@ -24,6 +24,7 @@ from saferl_ros.evaluate.contest import Contestant, play_all, Progress, SharedPr
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.scenario.demand import count_departures
+from saferl_ros.scenario.ranges import DemandScale
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import ActuatedConfig
 
@@ -33,7 +34,7 @@ class TuneConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
-    scales: tuple[float, ...] = Field(default=(1.0, 0.75, 0.9, 1.15), min_length=1)
+    scales: tuple[DemandScale, ...] = Field(default=(1.0, 0.75, 0.9, 1.15), min_length=1)
     finalists: int = Field(default=5, ge=1)
     first_round: float = Field(default=0.5, gt=0, le=1)  # share of an episode that all play
 

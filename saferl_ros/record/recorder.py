@@ -22,6 +22,7 @@ from saferl_ros.isolation import run_isolated
 from saferl_ros.record.episode import prepare_to_record, record_episode, RecordTask
 from saferl_ros.record.revision import git_revision
 from saferl_ros.scenario import DemandVariation, Split, Surge
+from saferl_ros.scenario.ranges import ScaleRange
 from saferl_ros.sumo.home import sumo_version
 
 _VERSIONS = {'package_version', 'git_revision', 'sumo_version'}  # of what recorded
@@ -34,7 +35,7 @@ class RecordConfig(BaseModel):
 
     episodes: int = Field(default=100, ge=1, le=100_000)
     seed: int = Field(default=0, ge=0)
-    scale_range: tuple[float, float] = (0.5, 1.25)
+    scale_range: ScaleRange = (0.5, 1.25)
     surge_share: float = Field(default=0.2, ge=0, le=1)  # episodes with a surge from one direction
     own_plan_share: float = Field(default=0.2, gt=0, le=1)  # demands run under the own plan too
     budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)  # price of the data: the

@@ -65,8 +65,8 @@ def degradation_table(scores: Scores) -> Table | None:
     names = list(scores.degradation[0].delay)
     return Table(
         name='degradation',
-        caption='Delay [s/veh], and in brackets the ratio to the same controller undisturbed; then '
-        'the share of decisions that the fallback, the fixed-time program, made in its place.',
+        caption='Delay [s/veh], and in brackets the ratio to the same controller undisturbed, '
+        'then the share of decisions that the fixed-time fallback made in its place.',
         columns=('disturbance', *names),
         rows=tuple(
             Row(

@@ -25,6 +25,7 @@ import numpy as np
 from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario.spec import parse_time_s, read_xml, Scenario
 
+MAX_SCALE = 10.0  # times the scenario's own demand
 _VEHICLES = ('vehicle', 'trip', 'flow')
 _PERSONS = ('person', 'personFlow')
 _CONTAINERS = ('container', 'containerFlow')
@@ -64,8 +65,10 @@ class DemandVariation:
     is_nominal: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale <= 10:
-            raise ScenarioError(f'demand scale {self.scale:g} must lie above 0 and up to 10')
+        if not 0 < self.scale <= MAX_SCALE:
+            raise ScenarioError(
+                f'demand scale {self.scale:g} must lie above 0 and up to {MAX_SCALE:g}'
+            )
         if self.seed < 0:
             raise ScenarioError(f'seed {self.seed} must not be negative')
 

@@ -43,7 +43,7 @@ DEFAULT_LIMITS = PlanLimits()
 class SignalSettings(BaseModel):
     """The settings of a network's junctions, from YAML: ``junctions: {ID: {min_green_s: 8}}``."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(frozen=True, extra='forbid', coerce_numbers_to_str=True)
 
     default: PlanLimits = DEFAULT_LIMITS
     junctions: dict[str, PlanLimits] = {}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from saferl_ros.errors import ConfigError
 
 ALGORITHMS = ('cql', 'bc', 'dqn')
 
@@ -59,7 +63,7 @@ class FqeConfig(BaseModel):
 class TrainConfig(BaseModel):
     """Everything that decides a training."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(frozen=True, extra='forbid', coerce_numbers_to_str=True)
 
     algorithms: tuple[str, ...] = ('cql', 'bc')
     seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
@@ -80,3 +84,37 @@ class TrainConfig(BaseModel):
         if not value:
             raise ValueError(f'must name at least one of {", ".join(ALGORITHMS)}')
         return value
+
+    @field_validator('seeds')
+    @classmethod
+    def _differ(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError('must differ: the same seed trains the same policy')
+        return value
+
+    @model_validator(mode='after')
+    def _of_effect(self) -> TrainConfig:
+        if self.leave_out and not self.shared:
+            raise ValueError(
+                "leave_out needs 'shared: true': a network for each junction leaves out none"
+            )
+        if self.shared and set(self.algorithms) == {'bc'}:
+            raise ValueError(
+                "'shared: true' is not for bc, which imitates each junction's plan; add cql or dqn"
+            )
+        return self
+
+    def check_left_out(self, junction_ids: Sequence[str]) -> None:
+        """
+        Refuse what ``leave_out`` cannot mean for these junctions.
+
+        :raises ConfigError: if it names another junction, or all of them.
+        """
+        for left_out in self.leave_out:
+            if left_out not in junction_ids:
+                raise ConfigError(
+                    f"leave_out names junction '{left_out}', which is not among those here: "
+                    f'{", ".join(junction_ids)}'
+                )
+        if not set(junction_ids) - set(self.leave_out):
+            raise ConfigError('leave_out names every junction, so none is left to learn from')

@@ -301,3 +301,47 @@ def test_a_budget_and_a_family_are_refused(tmp_path):
     assert_refused(done, '--budget', 'leave out --family and --plans')
     done = saferl('record', 'cologne1', '--budget', '0', '-o', out)
     assert_refused(done, "'0'", 'a ratio of delays above zero')
+
+
+def test_a_bundle_named_like_a_baseline_is_refused(tmp_path, small_bundles):
+    bundle = tmp_path / 'net_plan'
+    shutil.copytree(small_bundles / 'cql', bundle)
+    done = saferl('evaluate', 'cologne1', '--bundle', bundle, '-o', tmp_path / 'e.json')
+    assert_refused(done, 'net_plan', 'baseline', 'rename')
+
+
+def test_a_junction_that_cannot_be_left_out_is_refused_before_anything_is_recorded(tmp_path):
+    path = tmp_path / 'run.yaml'
+    path.write_text('name: x\nscenario: cologne3\ntrain: {shared: true, leave_out: [36009]}\n')
+    done = saferl('run', path, cwd=tmp_path)
+    assert_refused(done, "'36009'", '360082')
+    assert not (tmp_path / 'runs').exists()
+
+
+def test_a_junction_named_twice_is_refused(tmp_path):
+    done = saferl(
+        *('record', 'cologne3', '--junction', '360082', '--junction', '360086'),
+        *('-o', tmp_path / 'x.h5'),
+    )
+    assert done.returncode == 2
+    assert "given twice: '360082', '360086'" in done.stderr
+
+
+def test_records_that_were_not_made_together_are_no_network(tmp_path, small_record):
+    folder = tmp_path / 'mixed'
+    folder.mkdir()
+    shutil.copy(small_record, folder / 'a.h5')
+    shutil.copy(small_record, folder / 'b.h5')
+    with h5py.File(folder / 'b.h5', 'r+') as file:
+        manifest = json.loads(file.attrs['manifest'])
+        file.attrs['manifest'] = json.dumps({**manifest, 'seed': 77})
+    for command in (('inspect', folder), ('train', folder, '-o', tmp_path / 'out')):
+        assert_refused(saferl(*command), 'b.h5', 'another seed', 'single one')
+    with h5py.File(folder / 'b.h5', 'r+') as file:
+        file.attrs['manifest'] = json.dumps(manifest)
+    for path in folder.glob('*.h5'):
+        with h5py.File(path, 'r+') as file:
+            known = json.loads(file.attrs['manifest'])
+            known['recorded_junctions'] = [*known['recorded_junctions'], 'elsewhere']
+            file.attrs['manifest'] = json.dumps(known)
+    assert_refused(saferl('inspect', folder), 'elsewhere', 'put them back')

@@ -119,3 +119,40 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path):
 def test_options_are_refused_in_the_same_words():
     with pytest.raises(ConfigError, match=r"the options: key 'cql.steps': .* found 0"):
         build_model(TrainConfig, {'cql': {'steps': 0}}, 'the options')
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        ('evaluate: {degradation: {blind_shares: [-0.1]}}', ('blind_shares.0', '-0.1')),
+        ('evaluate: {degradation: {stuck_shares: [1.5]}}', ('stuck_shares.0', '1.5')),
+        ('evaluate: {degradation: {demand_scales: [0]}}', ('demand_scales.0', 'greater than 0')),
+        ('evaluate: {scale_range: [1.2, 0.5]}', ('evaluate.scale_range', 'lower end')),
+        ('evaluate: {tune: {scales: [-1]}}', ('evaluate.tune.scales.0', '-1')),
+        ('record: {scale_range: [0.5, 11]}', ('record.scale_range.1', '11')),
+        ('train: {leave_out: [a]}', ("'train'", "leave_out needs 'shared: true'")),
+        (
+            'train: {shared: true, leave_out: a}',
+            ('train.leave_out', 'must be a list, such as [a]'),
+        ),
+        ('train: {shared: true, algorithms: [bc]}', ("'train'", 'not for bc')),
+        ('train: {seeds: [1, 1]}', ('train.seeds', 'must differ', '[1, 1]')),
+    ],
+)
+def test_settings_out_of_range_or_without_effect_are_refused(tmp_path, text, words):
+    message = refusal(f'name: x\nscenario: y\n{text}\n', tmp_path / 'run.yaml')
+    for word in words:
+        assert word in message, (word, message)
+
+
+def test_numbers_that_name_junctions_need_no_quotes(tmp_path):
+    path = tmp_path / 'run.yaml'
+    path.write_text(
+        'name: x\nscenario: y\njunction: 360082\n'
+        'signals: {junctions: {360082: {min_green_s: 8}}}\n'
+        'train: {shared: true, leave_out: [360086]}\n'
+    )
+    found = read_yaml(path, RunConfig)
+    assert found.junction == '360082'
+    assert found.signals.of('360082').min_green_s == 8
+    assert found.train.leave_out == ('360086',)
