@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from saferl_ros.bundle.manifest import Manifest, MANIFEST_NAME
+from saferl_ros.bundle.manifest import GUARD_NAME, Manifest, MANIFEST_NAME
 from saferl_ros.errors import BundleError
 from saferl_ros.naming import file_name
 
@@ -40,6 +40,12 @@ def find_bundles(place: Path) -> list[Path]:
             f"'{place}' is no policy bundle and holds none: {MANIFEST_NAME} is missing; {hint}"
         )
     return found
+
+
+def without_guard(places: Iterable[Path]) -> list[str]:
+    """Return the junctions that have a bundle without a guard, in the order of their names."""
+    manifests = [Manifest.read(folder) for place in places for folder in find_bundles(place)]
+    return sorted({m.junction_id for m in manifests if GUARD_NAME not in m.files})
 
 
 def bundles_of(place: Path, junction_ids: Sequence[str]) -> dict[str, Path]:

@@ -16,6 +16,7 @@ from saferl_ros.cli.gate import decide, print_gate
 from saferl_ros.cli.inspect import print_qualities
 from saferl_ros.cli.run_config import RunConfig
 from saferl_ros.cli.screen import print_json, progress_bar, write_json
+from saferl_ros.cli.train import print_unguarded
 from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.control.family import FamilyConfig
 from saferl_ros.dataset.coverage import quality
@@ -95,6 +96,8 @@ def main(options: argparse.Namespace) -> int:
             device=options.device,
             progress=progress,
         )
+
+    print_unguarded(bundles.values())
 
     evaluation_file = folder / 'evaluation.json'
     if evaluation_file.exists():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 import sys
 from typing import Any
 
+from saferl_ros.bundle.folders import without_guard
 from saferl_ros.cli.arguments import (
     add_command,
     add_jobs,
@@ -77,12 +79,24 @@ def main(options: argparse.Namespace) -> int:
             device=options.device,
             progress=progress,
         )
+    print_unguarded(bundles.values())
     if options.json:
         print_json({'bundles': {name: str(folder) for name, folder in bundles.items()}})
     else:
         for name, folder in bundles.items():
             print(f'bundle {name}: {folder}')
     return 0
+
+
+def print_unguarded(places: Iterable[Path]) -> None:
+    """Say which junctions' policies will not be stopped where traffic is unlike the record."""
+    unguarded = without_guard(places)
+    if unguarded:
+        print(
+            f'note: no guard for junction {", ".join(unguarded)}, which was left out of learning '
+            'or has too short a record: nothing notices when traffic there is unlike what was learned',
+            file=sys.stderr,
+        )
 
 
 def _config(options: argparse.Namespace) -> TrainConfig:
