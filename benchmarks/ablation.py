@@ -143,8 +143,8 @@ def write_page(ablations: list[Ablation], docs: Path) -> None:
     lines = [
         '# Ablation',
         '',
-        'Written by `benchmarks/ablation.py` from `benchmarks/ablation/*.yaml`. Each row changes '
-        'the base in one thing; last checkpoint, played on demand of the tuning split, because '
+        'Written by `benchmarks/ablation.py` from `benchmarks/ablation/*.yaml`. Each row says '
+        'what it changes of the base; last checkpoint, on demand of the tuning split, because '
         'choices are made by it. Intervals are over demands. A negative difference is less delay. '
         '`net_plan` is the program as it stands, `own_plan` the same with complete clearances.',
         '',
@@ -183,7 +183,7 @@ def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
     lines.append('')
     missing = [row for row in ablation.rows if row not in kept]
     if missing:
-        lines += [f'Not run yet: {", ".join(missing)}.', '']
+        lines += [f'Not run yet: {"; ".join(missing)}.', '']
     points = priced(ablation, kept)
     if points:
         name = f'{ablation.scenario}_price.svg'

@@ -8,13 +8,15 @@ Keep a benchmark run's result, and write ``docs/benchmark.md`` from all that are
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from saferl_ros.cli.run_config import RunConfig
+from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.dataset.intervals import Interval
 from saferl_ros.evaluate.judge import read_evaluation
 from saferl_ros.evaluate.statistics import (
@@ -97,9 +99,13 @@ def words(found: Interval, digits: int) -> str:
 def gate_words(gate: dict[str, Any]) -> str:
     """Return the verdict, and the reason of every check that failed."""
     if gate['passed']:
-        return 'Gate: passed.'
+        return 'Gate, for the first training seed: passed.'
     failed = [check for check in gate['checks'] if not check['passed']]
-    return 'Gate: failed (' + '; '.join(f'{c["name"]}: {c["reason"]}' for c in failed) + ').'
+    return (
+        'Gate, for the first training seed: failed ('
+        + '; '.join(f'{c["name"]}: {c["reason"]}' for c in failed)
+        + ').'
+    )
 
 
 def family_words(kept: dict[str, Any]) -> str:
@@ -144,6 +150,28 @@ def learning_words(config: dict[str, Any]) -> str:
     )
 
 
+def changed_words(name: str, config: dict[str, Any]) -> str:
+    """Return which settings have other values in the map's configuration today."""
+    path = DOCS.parent / 'config' / 'benchmark' / f'{name}.yaml'
+    now = dict(settings(read_yaml(path, RunConfig).model_dump(mode='json', exclude={'gate'})))
+    then = dict(settings(config))
+    changed = [
+        f'`{key}` was {then[key]} and is {value}'
+        for key, value in now.items()
+        if key in then and then[key] != value
+    ]
+    return f' Made by an earlier configuration: {", ".join(changed)}.' if changed else ''
+
+
+def settings(part: Any, name: str = '') -> Iterator[tuple[str, Any]]:
+    """Yield every setting with its full name; a list and an empty table are one setting each."""
+    if isinstance(part, dict) and part:
+        for key, value in part.items():
+            yield from settings(value, f'{name}.{key}' if name else key)
+    else:
+        yield name, part
+
+
 def tuning_words(baselines: dict[str, Any]) -> str:
     """Return what the baselines were tuned to, and whether max-pressure had all its choices."""
     found = '; '.join(
@@ -182,7 +210,8 @@ def map_section(name: str, kept: dict[str, Any]) -> list[str]:
         + ' '
         + tuning_words(evaluation['baselines'])
         + ' '
-        + gate_words(kept['gate']),
+        + gate_words(kept['gate'])
+        + changed_words(name, kept['config']),
         '',
         '| controller | delay [s/veh] | IQM [s] | ÷ net_plan | CQL is better | waiting [s] | '
         'longest wait [s] | stops | CO2 [g/veh] | near misses /1000 veh | collisions | teleports '
@@ -235,7 +264,7 @@ def summary(kept: dict[str, dict[str, Any]]) -> list[str]:
     """Return the table of goals: the worst training seed of each map against each."""
     lines = [
         '| map | signals | price of the record | CQL ÷ net_plan | ÷ actuated | ÷ max_pressure | '
-        '÷ online double DQN | better than BC |',
+        '÷ online double DQN | ÷ BC, all seeds |',
         '|---' * 8 + '|',
     ]
     for name, one in kept.items():
@@ -261,7 +290,7 @@ def summary(kept: dict[str, dict[str, Any]]) -> list[str]:
             f'{worst(actuated, ACTUATED_GOALS.get(name, 1.0))} | '
             f'{worst(max_pressure, MAX_PRESSURE_GOALS.get(name, 1.0))} | '
             f'{explored} | '
-            f'{words(apart, 2)} ({"apart" if apart.ci_high < 1 else "not apart"}) |'
+            f'{words(apart, 2)} ({"better" if apart.ci_high < 1 else "not apart"}) |'
         )
     return lines
 
@@ -371,7 +400,8 @@ def write_page(names: Sequence[str] = MAPS) -> Path:
         'controller but `net_plan` keeps complete clearances. Baselines are tuned on demand of '
         'their own. Intervals are 95 % bootstrap intervals over demands and training seeds; IQM '
         'is the interquartile mean; "CQL is better" is the probability of improvement (Agarwal et '
-        'al., 2021). Ratios below are those of the worst training seed.',
+        'al., 2021). Ratios in the first table are those of the worst training seed. Collisions, '
+        'teleports and monitor faults are sums over all demands, a mean over training seeds.',
         '',
         *summary(kept),
         '',

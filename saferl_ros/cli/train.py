@@ -94,7 +94,7 @@ def print_unguarded(places: Iterable[Path]) -> None:
     if unguarded:
         print(
             f'note: no guard for junction {", ".join(unguarded)}, which was left out of learning '
-            'or has too short a record: nothing notices when traffic there is unlike what was learned',
+            'or has too short a record: nothing notices traffic that is unlike what was learned',
             file=sys.stderr,
         )
 
