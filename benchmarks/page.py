@@ -8,7 +8,7 @@ Keep a benchmark run's result, and write ``docs/benchmark.md`` from all that are
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 import json
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from saferl_ros.cli.run_config import RunConfig
-from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.cli.yaml_file import differences, read_yaml
 from saferl_ros.dataset.intervals import Interval
 from saferl_ros.evaluate.judge import read_evaluation
 from saferl_ros.evaluate.statistics import (
@@ -153,23 +153,13 @@ def learning_words(config: dict[str, Any]) -> str:
 def changed_words(name: str, config: dict[str, Any]) -> str:
     """Return which settings have other values in the map's configuration today."""
     path = DOCS.parent / 'config' / 'benchmark' / f'{name}.yaml'
-    now = dict(settings(read_yaml(path, RunConfig).model_dump(mode='json', exclude={'gate'})))
-    then = dict(settings(config))
+    now = read_yaml(path, RunConfig).model_dump(mode='json', exclude={'gate'})
     changed = [
-        f'`{key}` was {then[key]} and is {value}'
-        for key, value in now.items()
-        if key in then and then[key] != value
+        f'`{key}` was {before} and is {after}'
+        for key, (before, after) in differences(config, now).items()
+        if '–' not in (before, after)  # settings that came or went since
     ]
     return f' Made by an earlier configuration: {", ".join(changed)}.' if changed else ''
-
-
-def settings(part: Any, name: str = '') -> Iterator[tuple[str, Any]]:
-    """Yield every setting with its full name; a list and an empty table are one setting each."""
-    if isinstance(part, dict) and part:
-        for key, value in part.items():
-            yield from settings(value, f'{name}.{key}' if name else key)
-    else:
-        yield name, part
 
 
 def tuning_words(baselines: dict[str, Any]) -> str:

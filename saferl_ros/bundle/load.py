@@ -84,7 +84,9 @@ class Bundle:
                 raise BundleError(
                     f"bundle '{self.folder}' was made for junction "
                     f"'{self.manifest.junction_id}' of scenario '{self.manifest.scenario}' "
-                    f'({what} {ours}); this one has {what} {theirs}; train a bundle for it'
+                    f"({what} {ours}, clearances '{self.plan.clearance}'); this one has {what} "
+                    f'{theirs}: another network, observation, clearance profile or signal '
+                    'settings; state the same ones, or train a bundle for these'
                 )
 
 

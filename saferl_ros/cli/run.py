@@ -17,7 +17,7 @@ from saferl_ros.cli.inspect import print_qualities
 from saferl_ros.cli.run_config import RunConfig
 from saferl_ros.cli.screen import print_json, progress_bar, write_json
 from saferl_ros.cli.train import print_unguarded
-from saferl_ros.cli.yaml_file import read_yaml
+from saferl_ros.cli.yaml_file import differences, read_yaml
 from saferl_ros.control.family import FamilyConfig
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import record_paths
@@ -152,10 +152,13 @@ def open_run_folder(folder: Path, config: RunConfig) -> None:
     marker = folder / 'config.yaml'
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if marker.exists() and read_yaml(marker, RunConfig) != config:
+        known = read_yaml(marker, RunConfig) if marker.exists() else config
+        if known != config:
+            pairs = differences(known.model_dump(mode='json'), config.model_dump(mode='json'))
+            changed = ', '.join(f'{key} was {a} and is {b}' for key, (a, b) in pairs.items())
             raise UsageError(
-                f"'{folder}' holds a run with another configuration; remove it or give another "
-                'folder with -o'
+                f"'{folder}' holds a run with another configuration ({changed}); remove it or "
+                'give another folder with -o'
             )
     except OSError as error:
         raise cannot_write(folder, error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_origin, TypeVar
@@ -50,6 +51,22 @@ def build_model(model: type[Model], data: dict[str, Any], source: str) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         raise ConfigError(f'{source}: {_explain(error, model)}') from error
+
+
+def differences(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the settings that differ: name to (then, now), ``'–'`` where one is missing."""
+    before, after = dict(_settings(then)), dict(_settings(now))
+    pairs = {key: (before.get(key, '–'), after.get(key, '–')) for key in {**before, **after}}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _settings(part: Any, name: str = '') -> Iterator[tuple[str, Any]]:
+    """Yield every setting with its full name; a list and an empty table are one setting each."""
+    if isinstance(part, dict) and part:
+        for key, value in part.items():
+            yield from _settings(value, f'{name}.{key}' if name else key)
+    else:
+        yield name, part
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:

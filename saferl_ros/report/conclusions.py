@@ -193,9 +193,16 @@ def _data_cautions(run: RunFolder) -> Iterator[str]:
         )
     if data.hours < FEW_HOURS:
         yield f'{data.hours:.0f} h of data are little to learn from; treat the policy as a trial.'
-    if data.never:
-        pairs = ', '.join(f'{a}→{b}' for a, b in data.never)
-        yield f'These changes were never recorded, so a policy that makes them guesses: {pairs}.'
+    for junction in run.junctions:
+        found = present(junction.data)
+        if found is None or not found.never:
+            continue
+        pairs = ', '.join(f'{a}→{b}' for a, b in found.never)
+        where = f' at {junction.junction_id}' if len(run.junctions) > 1 else ''
+        yield (
+            f'These changes were never recorded{where}, so a policy that makes them guesses: '
+            f'{pairs}.'
+        )
 
 
 def _policy_cautions(scores: Scores, policy: ControllerScore) -> Iterator[str]:

@@ -132,7 +132,8 @@ def price_in_words(run: RunFolder) -> str:
     data = present(run.data)
     if data is None or data.price is None:
         return 'not known'
+    interval = f'95 % interval {data.price.interval(3)}, ' if data.n_pairs > 1 else ''
     return (
-        f"{data.price.mean:.3f} of the own plan's delay (95 % interval {data.price.interval(3)}, "
+        f"{data.price.mean:.3f} of the own plan's delay ({interval}"
         f'{counted(data.n_pairs, "episode")} each)'
     )

@@ -291,7 +291,8 @@ def test_a_run_folder_of_another_configuration_is_refused(tmp_path):
     config = read_yaml(one, RunConfig).model_dump(mode='json')
     del config['begin_s']  # as an earlier release wrote it
     (folder / 'config.yaml').write_text(json.dumps(config))
-    assert_refused(saferl('run', other, '-o', folder), 'another configuration', 'give another')
+    done = saferl('run', other, '-o', folder)
+    assert_refused(done, 'another configuration', 'begin_s was None and is 25300', 'give another')
     open_run_folder(folder, read_yaml(one, RunConfig))  # the same one may go on
 
 
