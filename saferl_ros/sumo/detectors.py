@@ -18,7 +18,7 @@ from saferl_ros.observation.spec import (
 )
 from saferl_ros.signals.plan import SignalPlan
 from saferl_ros.sumo.home import direct
-from saferl_ros.sumo.network import Network, SHORTEST_M
+from saferl_ros.sumo.network import Network
 
 NEAR_M = 100.0  # reach of a lane detector before the stop line
 TOLERANCE_M = 0.5  # a detector this close to a lane's length spans the lane
@@ -39,8 +39,7 @@ def derive_spec(
     Return the observation of one junction, with the detectors placed on its approaches.
 
     Each approach lane has a lane detector over its last ``near_m``; the next ``advance_m`` up the
-    road are the approach's advance detectors, on the same lane or on the lanes that lead to it,
-    over however many edges (``Network.upstream``).
+    road are the approach's advance detectors, on the same lane or on the lanes that lead to it.
     ``neighbours`` sees the queues upstream of these too, and the space downstream.
     """
     lane_ids = list(
@@ -78,11 +77,13 @@ def _upstream(network: Network, edges: list[str], seen_m: float) -> tuple[Approa
         Approach(
             edge_id=f'{edge}_upstream',
             spans=tuple(
-                (lane, *span) for lane, span in network.upstream(edge, NEIGHBOUR_M).items()
+                (lane, max(0.0, length_m - NEIGHBOUR_M), length_m)
+                for lane in network.predecessors(edge)
+                for length_m in [network.lanes[lane].length_m]
             ),
         )
         for edge in edges
-        if network.edge_m(edge) > seen_m - SHORTEST_M
+        if max(network.lanes[lane].length_m for lane in network.edge_lanes(edge)) > seen_m - 5.0
     )
 
 
@@ -104,29 +105,26 @@ def _exits(network: Network, plan: SignalPlan) -> tuple[Approach, ...]:
 def _advance_spans(
     network: Network, edge_id: str, near_m: float, advance_m: float
 ) -> tuple[tuple[str, float, float], ...]:
-    spans = []
+    spans, reach_m = [], 0.0
     for lane_id in network.edge_lanes(edge_id):
         length_m = network.lanes[lane_id].length_m
         if length_m > near_m + 1.0:
             spans.append((lane_id, max(0.0, length_m - near_m - advance_m), length_m - near_m))
-    left_m = near_m + advance_m - network.edge_m(edge_id)
-    if left_m > SHORTEST_M:
-        spans += [(lane, *span) for lane, span in network.upstream(edge_id, left_m).items()]
+        reach_m = max(reach_m, length_m)
+    left_m = near_m + advance_m - reach_m
+    if left_m > 5.0:
+        for lane_id in network.predecessors(edge_id):
+            length_m = network.lanes[lane_id].length_m
+            spans.append((lane_id, max(0.0, length_m - left_m), length_m))
     return tuple(spans)
 
 
 def approach_edges(network: Network, spec: ObservationSpec) -> list[str]:
-    """
-    Return the edges on which lost time counts: the approaches and the roads that lead to them.
-
-    As far up as the detectors reach, and at least the edges just before an approach: a queue that
-    nobody counts costs nothing, and the policy would let it grow.
-    """
+    """Return the edges on which lost time counts: the approaches and those that lead to them."""
     near = [network.lanes[lane.lane_id].edge_id for lane in spec.lanes]
     edges = list(dict.fromkeys(near))
     for edge in edges.copy():
-        left_m = max(SHORTEST_M, NEAR_M + ADVANCE_M - network.edge_m(edge))
-        edges += [network.lanes[lane].edge_id for lane in network.upstream(edge, left_m)]
+        edges += [network.lanes[lane].edge_id for lane in network.predecessors(edge)]
     return list(dict.fromkeys(edges))
 
 

@@ -12,7 +12,6 @@ from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario.spec import read_xml
 
 Point = tuple[float, float]
-SHORTEST_M = 5.0  # a shorter rest of a way up the road is not followed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,49 +93,18 @@ class Network:
         found = [c for c in self.connections if c.tls_id == tls_id]
         return sorted(found, key=lambda c: c.link_index or 0)
 
-    def upstream(self, edge_id: str, reach_m: float) -> dict[str, tuple[float, float]]:
-        """
-        Return the lanes within ``reach_m`` before an edge begins, each with its stretch [m].
-
-        SUMO splits a road wherever its lanes change, so the way up the road leads over many edges.
-        It ends on the lanes before the first signal: what waits there is on its way, and the rest
-        is that junction's. Where no signal is, the road goes straight on and side streets are left
-        out, unless there is no straight way. Turning round is no way to come.
-
-        :param reach_m: measured from the beginning of the edge against the traffic [m].
-        """
-        stretches: dict[str, tuple[float, float]] = {}
-        ways = [(reach_m, edge_id)]
-        while ways:
-            ways.sort(reverse=True)  # the shortest way to a lane first
-            left_m, edge = ways.pop(0)
-            for connection in self._into(edge):
-                lane = self.lanes[connection.from_lane]
-                if lane.edge_id == edge_id or lane.lane_id in stretches:
-                    continue
-                stretches[lane.lane_id] = max(0.0, lane.length_m - left_m), lane.length_m
-                if connection.tls_id is None and left_m - lane.length_m > SHORTEST_M:
-                    ways.append((left_m - lane.length_m, lane.edge_id))
-        return dict(sorted(stretches.items()))
-
-    def _into(self, edge_id: str) -> list[Connection]:
-        ways = [
-            c
+    def predecessors(self, edge_id: str) -> list[str]:
+        """Return the lanes that lead onto ``edge_id``, in a fixed order."""
+        lanes = {
+            c.from_lane
             for c in self.connections
-            if self.lanes[c.to_lane].edge_id == edge_id
-            and not c.from_lane.startswith(':')
-            and c.direction != 't'
-        ]
-        road = [c for c in ways if c.tls_id is not None or c.direction == 's']
-        return road or ways
+            if self.lanes[c.to_lane].edge_id == edge_id and not c.from_lane.startswith(':')
+        }
+        return sorted(lanes)
 
     def edge_lanes(self, edge_id: str) -> list[str]:
         """Return the lanes of one edge, in order."""
         return [lane.lane_id for lane in self.lanes.values() if lane.edge_id == edge_id]
-
-    def edge_m(self, edge_id: str) -> float:
-        """Return the length of an edge, that of its longest lane [m]."""
-        return max(self.lanes[lane].length_m for lane in self.edge_lanes(edge_id))
 
     def crossing_m(self, connection: Connection) -> float:
         """Return the way over the junction along the connection's lanes on it [m]."""
