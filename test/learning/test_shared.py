@@ -9,6 +9,7 @@ from known import record
 import numpy as np
 import pytest
 
+from saferl_ros.bundle.folders import without_guard
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.bundle.produce import run_training, TrainTask
 from saferl_ros.dataset.io import write_record
@@ -150,3 +151,4 @@ def test_a_shared_policy_serves_a_junction_that_it_never_saw(
     has_guard = [load_bundle(folder).guard_model is not None for folder in folders]
     assert has_guard[0]
     assert has_guard[1] is not bool(leave_out)
+    assert without_guard(folders) == list(leave_out)
