@@ -60,11 +60,13 @@ def keep(run_dir: Path) -> Path:
     evaluation.pop('traces')
     quality = json.loads((run_dir / 'quality.json').read_text(encoding='utf-8'))
     first = quality[0] if isinstance(quality, list) else quality
+    bundle = next((run_dir / 'cql').rglob('manifest.json'))
     kept = {
         'config': json.loads((run_dir / 'config.yaml').read_text(encoding='utf-8')),
         'price': first['price'],
         'hours': first['hours'],
         'family': first['family'],
+        'observation_version': json.loads(bundle.read_text(encoding='utf-8'))['spec']['version'],
         'times_s': json.loads((run_dir / 'times.json').read_text(encoding='utf-8')),
         'gate': json.loads((run_dir / 'gate.json').read_text(encoding='utf-8')),
         'evaluation': evaluation,
@@ -162,6 +164,16 @@ def changed_words(name: str, config: dict[str, Any]) -> str:
     return f' Made by an earlier configuration: {", ".join(changed)}.' if changed else ''
 
 
+def road_words(kept: dict[str, Any]) -> str:
+    """Return a caution where detectors ended with SUMO's edges, as they did at first."""
+    if kept.get('observation_version', 1) > 1:
+        return ''
+    return (
+        ' Made before detectors and reward followed the road over edges '
+        '([decision 0014](decisions/0014-up-the-road.md)).'
+    )
+
+
 def tuning_words(baselines: dict[str, Any]) -> str:
     """Return what the baselines were tuned to, and whether max-pressure had all its choices."""
     found = '; '.join(
@@ -201,7 +213,8 @@ def map_section(name: str, kept: dict[str, Any]) -> list[str]:
         + tuning_words(evaluation['baselines'])
         + ' '
         + gate_words(kept['gate'])
-        + changed_words(name, kept['config']),
+        + changed_words(name, kept['config'])
+        + road_words(kept),
         '',
         '| controller | delay [s/veh] | IQM [s] | ÷ net_plan | CQL is better | waiting [s] | '
         'longest wait [s] | stops | CO2 [g/veh] | near misses /1000 veh | collisions | teleports '

@@ -10,14 +10,13 @@ what makes it a fair opponent, and they are tuned on training demand.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from saferl_ros.control.controller import Decision, Moment
 from saferl_ros.naming import edge_of
-from saferl_ros.observation.spec import Approach
+from saferl_ros.observation.spec import ObservationSpec
 from saferl_ros.signals import SignalPlan
 from saferl_ros.signals.plan import GREEN_LAMPS
 
@@ -37,14 +36,14 @@ class MaxPressure:
     """
     :param plan: the junction's plan.
     :param config: the tuned parameters.
-    :param approaches: with the lanes that lead to short ones.
+    :param spec: the junction's detectors, for the lanes that lead to short ones.
     """
 
     def __init__(
-        self, plan: SignalPlan, config: MaxPressureConfig, approaches: Sequence[Approach] = ()
+        self, plan: SignalPlan, config: MaxPressureConfig, spec: ObservationSpec | None = None
     ) -> None:
         self._config = config
-        self._upstream = _upstream_lanes(approaches) if config.sees_upstream else {}
+        self._upstream = _upstream_lanes(spec) if spec is not None and config.sees_upstream else {}
         lanes = {link.from_lane for link in plan.links if link.from_lane}
         self._n_lanes = Counter(map(edge_of, lanes))
         self._served: list[list[tuple[str, list[str]]]] = []
@@ -85,11 +84,12 @@ class MaxPressure:
         return behind / max(1, self._n_lanes[edge])
 
 
-def _upstream_lanes(approaches: Sequence[Approach]) -> dict[str, list[str]]:
-    """Return the lanes of other edges that each approach's advance detectors lie on."""
-    return {
-        approach.edge_id: [
-            lane for lane, _, _ in approach.spans if edge_of(lane) != approach.edge_id
-        ]
-        for approach in approaches
-    }
+def _upstream_lanes(spec: ObservationSpec) -> dict[str, list[str]]:
+    """Return the lanes of other edges that the detectors of each approach lie on."""
+    seen = [(approach.edge_id, span) for approach in spec.approaches for span in approach.spans]
+    seen += [(edge_of(lane.lane_id), span) for lane in spec.lanes for span in lane.upstream]
+    lanes: dict[str, dict[str, None]] = {}  # each once, in order
+    for edge, (lane_id, _, _) in seen:
+        if edge_of(lane_id) != edge:
+            lanes.setdefault(edge, {})[lane_id] = None
+    return {edge: list(found) for edge, found in lanes.items()}

@@ -84,7 +84,7 @@ class Contestant:
         if self.family is not None:
             return FixedTimeFamily(plan, self.family, rng)
         if self.max_pressure is not None:
-            return MaxPressure(plan, self.max_pressure, spec.approaches)
+            return MaxPressure(plan, self.max_pressure, spec)
         assert self.bundles is not None
         from saferl_ros.bundle.load import load_bundle
 

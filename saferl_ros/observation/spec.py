@@ -15,7 +15,9 @@ from saferl_ros.errors import BundleError, UsageError
 
 OBSERVATION_KINDS = ('detector', 'neighbours', 'ideal', 'sumo_rl')
 STREET_KINDS = ('detector', 'neighbours')  # what detectors in a street can tell
-SPEC_VERSION = 1
+SPEC_VERSION = 2
+
+Span = tuple[str, float, float]  # lane, from position, to position [m]
 
 VEHICLE_SPACE_M = 7.5  # SUMO's default vehicle length 5 m + gap 2.5 m
 COUNT_SCALE_VEH = 10.0
@@ -32,11 +34,17 @@ class LaneDetector:
     lane_id: str
     length_m: float  # span of the detector, back from the stop line
     lane_length_m: float  # the whole lane
+    upstream: tuple[Span, ...] = ()  # where the detector goes on, before a short lane begins
+
+    @property
+    def reach_m(self) -> float:
+        """The length of road that the detector covers, branches added up [m]."""
+        return self.length_m + sum(end_m - start_m for _, start_m, end_m in self.upstream)
 
     @property
     def capacity_veh(self) -> float:
         """How many vehicles fit on the detector."""
-        return max(1.0, self.length_m / VEHICLE_SPACE_M)
+        return max(1.0, self.reach_m / VEHICLE_SPACE_M)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,7 @@ class Approach:
     """
 
     edge_id: str
-    spans: tuple[tuple[str, float, float], ...]  # (lane, from position, to position) [m]
+    spans: tuple[Span, ...]
 
     @property
     def capacity_veh(self) -> float:
@@ -170,23 +178,27 @@ class ObservationSpec:
             return cls(
                 **{
                     **data,
-                    'lanes': tuple(LaneDetector(**lane) for lane in data['lanes']),
+                    'lanes': tuple(
+                        LaneDetector(**{**lane, 'upstream': _spans(lane['upstream'])})
+                        for lane in data['lanes']
+                    ),
                     'approaches': tuple(
-                        Approach(
-                            edge_id=a['edge_id'],
-                            spans=tuple((s[0], s[1], s[2]) for s in a['spans']),
-                        )
+                        Approach(edge_id=a['edge_id'], spans=_spans(a['spans']))
                         for a in data['approaches']
                     ),
                 }
             )
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f'not an observation spec: {error}') from error
 
     def fingerprint(self) -> str:
         """Return a short hash of the spec; equal specs have equal hashes."""
         canonical = json.dumps(self.to_json(), sort_keys=True, separators=(',', ':'))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _spans(data: list[list[Any]]) -> tuple[Span, ...]:
+    return tuple((lane, start_m, end_m) for lane, start_m, end_m in data)
 
 
 def make_spec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -14,13 +15,15 @@ from saferl_ros.observation.spec import (
     LaneDetector,
     make_spec,
     ObservationSpec,
+    Span,
     STREET_KINDS,
 )
 from saferl_ros.signals.plan import SignalPlan
 from saferl_ros.sumo.home import direct
-from saferl_ros.sumo.network import Network
+from saferl_ros.sumo.network import Network, SHORTEST_M
 
 NEAR_M = 100.0  # reach of a lane detector before the stop line
+STOP_LINE_M = 30.0  # a shorter lane's detector goes on up the road, as far as four cars stand
 TOLERANCE_M = 0.5  # a detector this close to a lane's length spans the lane
 HALTING_MPS = 0.1  # SUMO's own definition of standing
 ADVANCE_M = 150.0  # reach of the advance detectors beyond it
@@ -38,8 +41,9 @@ def derive_spec(
     """
     Return the observation of one junction, with the detectors placed on its approaches.
 
-    Each approach lane has a lane detector over its last ``near_m``; the next ``advance_m`` up the
-    road are the approach's advance detectors, on the same lane or on the lanes that lead to it.
+    Each approach lane has a lane detector over its last ``near_m``, but over ``STOP_LINE_M`` of
+    the road at least; the next ``advance_m`` up the road are the approach's advance detectors, on
+    the same lane or on those that lead to it, over however many edges (``Network.upstream``).
     ``neighbours`` sees the queues upstream of these too, and the space downstream.
     """
     lane_ids = list(
@@ -52,12 +56,13 @@ def derive_spec(
             lane_id=lane_id,
             length_m=min(near_m, network.lanes[lane_id].length_m),
             lane_length_m=network.lanes[lane_id].length_m,
+            upstream=_short_lane_spans(network, lane_id) if kind in STREET_KINDS else (),
         )
         for lane_id in lane_ids
     )
     edges = list(dict.fromkeys(network.lanes[lane_id].edge_id for lane_id in lane_ids))
     approaches = tuple(
-        Approach(edge_id=edge, spans=_advance_spans(network, edge, near_m, advance_m))
+        Approach(edge_id=edge, spans=_advance_spans(network, edge, lanes, near_m, advance_m))
         for edge in edges
     )
     if kind == 'neighbours':
@@ -71,19 +76,27 @@ def derive_spec(
     )
 
 
+def _short_lane_spans(network: Network, lane_id: str) -> tuple[Span, ...]:
+    """Return where the detector of a short lane goes on: a car may wait before the lane begins."""
+    left_m = STOP_LINE_M - network.lanes[lane_id].length_m
+    if left_m <= SHORTEST_M:
+        return ()
+    return _spans(network.upstream([lane_id], left_m, to_signal=False))
+
+
+def _spans(stretches: dict[str, tuple[float, float]]) -> tuple[Span, ...]:
+    return tuple((lane, start_m, end_m) for lane, (start_m, end_m) in stretches.items())
+
+
 def _upstream(network: Network, edges: list[str], seen_m: float) -> tuple[Approach, ...]:
     """Return the ends of the roads that lead to the approaches, where these are long."""
     return tuple(
         Approach(
             edge_id=f'{edge}_upstream',
-            spans=tuple(
-                (lane, max(0.0, length_m - NEIGHBOUR_M), length_m)
-                for lane in network.predecessors(edge)
-                for length_m in [network.lanes[lane].length_m]
-            ),
+            spans=_spans(network.upstream(network.edge_lanes(edge), NEIGHBOUR_M)),
         )
         for edge in edges
-        if max(network.lanes[lane].length_m for lane in network.edge_lanes(edge)) > seen_m - 5.0
+        if network.edge_m(edge) > seen_m - SHORTEST_M
     )
 
 
@@ -103,28 +116,45 @@ def _exits(network: Network, plan: SignalPlan) -> tuple[Approach, ...]:
 
 
 def _advance_spans(
-    network: Network, edge_id: str, near_m: float, advance_m: float
-) -> tuple[tuple[str, float, float], ...]:
-    spans, reach_m = [], 0.0
-    for lane_id in network.edge_lanes(edge_id):
+    network: Network,
+    edge_id: str,
+    lanes: tuple[LaneDetector, ...],
+    near_m: float,
+    advance_m: float,
+) -> tuple[Span, ...]:
+    spans, edge_lanes = [], network.edge_lanes(edge_id)
+    for lane_id in edge_lanes:
         length_m = network.lanes[lane_id].length_m
         if length_m > near_m + 1.0:
             spans.append((lane_id, max(0.0, length_m - near_m - advance_m), length_m - near_m))
-        reach_m = max(reach_m, length_m)
-    left_m = near_m + advance_m - reach_m
-    if left_m > 5.0:
-        for lane_id in network.predecessors(edge_id):
-            length_m = network.lanes[lane_id].length_m
-            spans.append((lane_id, max(0.0, length_m - left_m), length_m))
+    left_m = near_m + advance_m - network.edge_m(edge_id)
+    if left_m > SHORTEST_M:
+        near_starts_m = {  # from where lane detectors see the rest
+            upstream_id: start_m
+            for lane in lanes
+            if lane.lane_id in edge_lanes
+            for upstream_id, start_m, _ in lane.upstream
+        }
+        for lane_id, start_m, end_m in _spans(network.upstream(edge_lanes, left_m)):
+            end_m = min(end_m, near_starts_m.get(lane_id, end_m))
+            if end_m - start_m > 1.0 or lane_id not in near_starts_m:
+                spans.append((lane_id, start_m, end_m))
     return tuple(spans)
 
 
 def approach_edges(network: Network, spec: ObservationSpec) -> list[str]:
-    """Return the edges on which lost time counts: the approaches and those that lead to them."""
+    """
+    Return the edges on which lost time counts: the approaches and all ways that lead to them.
+
+    As far up as the detectors reach, and ``NEIGHBOUR_M`` at least. Side streets belong to it: who
+    cannot turn into a queue waits because of it, and what costs nothing the policy lets grow.
+    """
     near = [network.lanes[lane.lane_id].edge_id for lane in spec.lanes]
     edges = list(dict.fromkeys(near))
     for edge in edges.copy():
-        edges += [network.lanes[lane].edge_id for lane in network.predecessors(edge)]
+        left_m = max(NEIGHBOUR_M, NEAR_M + ADVANCE_M - network.edge_m(edge))
+        ways = network.upstream(network.edge_lanes(edge), left_m, side_streets=True)
+        edges += [network.lanes[lane].edge_id for lane in ways]
     return list(dict.fromkeys(edges))
 
 
@@ -147,36 +177,44 @@ class _Placed:
         return api.lane if self.is_whole_lane else api.lanearea
 
 
-def _near(spec: ObservationSpec) -> list[_Placed]:
+def _near(spec: ObservationSpec, network: Network) -> list[list[_Placed]]:
+    """Return the detectors of each approach lane, the one at its stop line first."""
     return [
-        _Placed(
-            f'saferl_near_{lane.lane_id}',  # a lane leads to one junction: names stay apart
-            lane.lane_id,
-            lane.lane_length_m - lane.length_m,
-            lane.lane_length_m,
-            lane.length_m > lane.lane_length_m - TOLERANCE_M,
-        )
+        [
+            _Placed(
+                f'saferl_near_{lane.lane_id}',  # a lane leads to one junction: names stay apart
+                lane.lane_id,
+                lane.lane_length_m - lane.length_m,
+                lane.lane_length_m,
+                lane.length_m > lane.lane_length_m - TOLERANCE_M,
+            ),
+            *(
+                _placed(f'saferl_near_{lane.lane_id}_{span[0]}', span, network)
+                for span in lane.upstream
+            ),
+        ]
         for lane in spec.lanes
     ]
 
 
 def _advance(spec: ObservationSpec, network: Network) -> list[_Placed]:
     return [
-        _Placed(
-            f'saferl_advance_{approach.edge_id}_{lane_id}',
-            lane_id,
-            start_m,
-            end_m,
-            end_m - start_m > network.lanes[lane_id].length_m - TOLERANCE_M,
-        )
+        _placed(f'saferl_advance_{approach.edge_id}_{span[0]}', span, network)
         for approach in spec.approaches
-        for lane_id, start_m, end_m in approach.spans
+        for span in approach.spans
     ]
+
+
+def _placed(name: str, span: Span, network: Network) -> _Placed:
+    lane_id, start_m, end_m = span
+    is_whole_lane = end_m - start_m > network.lanes[lane_id].length_m - TOLERANCE_M
+    return _Placed(name, lane_id, start_m, end_m, is_whole_lane)
 
 
 def detector_xml(spec: ObservationSpec, network: Network) -> str:
     """Return the additional file that puts the detectors of ``spec`` on the network."""
-    placed = [d for d in _near(spec) + _advance(spec, network) if not d.is_whole_lane]
+    near = [detector for detectors in _near(spec, network) for detector in detectors]
+    placed = [d for d in near + _advance(spec, network) if not d.is_whole_lane]
     # the speed threshold is that of a lane's own halting number, so that both kinds count alike
     lines = [
         f'    <laneAreaDetector id={quoteattr(d.name)} lane={quoteattr(d.lane_id)} '
@@ -185,6 +223,42 @@ def detector_xml(spec: ObservationSpec, network: Network) -> str:
         for d in placed
     ]
     return '\n'.join(['<additional>', *lines, '</additional>'])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of the detectors that see an approach lane, with its getters."""
+
+    count: Callable[[str], int]
+    halting: Callable[[str], int]
+    occupancy: Callable[[str], float]
+    detector: str
+    share: float  # of the lane's occupancy, per unit that SUMO gives
+
+    @classmethod
+    def of(cls, api: Any, detector: _Placed, *, is_street: bool, reach_m: float) -> _Part:
+        """Return it; ``reach_m`` is how much road all parts see."""
+        domain = detector.domain(api) if is_street else api.lane
+        is_lane = domain is api.lane
+        share = (detector.end_m - detector.start_m) / reach_m
+        return cls(
+            direct(domain.getLastStepVehicleNumber),
+            direct(domain.getLastStepHaltingNumber),
+            direct(domain.getLastStepOccupancy),
+            detector.lane_id if is_lane else detector.name,
+            share * (1.0 if is_lane else 0.01),  # a share or per cent
+        )
+
+
+def _counter(parts: list[_Part]) -> tuple[Callable[[str], int], str]:
+    """Return how many vehicles all parts see, as a getter and what to give it."""
+    if len(parts) == 1:
+        return parts[0].count, parts[0].detector
+
+    def count(_: str) -> int:
+        return sum(part.count(part.detector) for part in parts)
+
+    return count, ''
 
 
 class DetectorReader:
@@ -200,23 +274,16 @@ class DetectorReader:
         self._spec = spec
         self._lane = api.lane
         self._lane_ids = [lane.lane_id for lane in spec.lanes]
-        near = [(d.domain(api), d) for d in _near(spec)]
-        if spec.kind not in STREET_KINDS:
-            near = [(api.lane, d) for _, d in near]
-        ids = [d.lane_id if domain is api.lane else d.name for domain, d in near]
-        domains = [domain for domain, _ in near]
-        # by lane: getter of the vehicle count, and the detector to ask for
-        self.counters = [
-            (direct(x.getLastStepVehicleNumber), n) for x, n in zip(domains, ids, strict=True)
-        ]
+        is_street = spec.kind in STREET_KINDS
         self._near = [
-            (
-                *(direct(x.getLastStepVehicleNumber), direct(x.getLastStepHaltingNumber)),
-                *(direct(x.getLastStepOccupancy), n),
-                1.0 if x is api.lane else 0.01,  # a share or per cent
-            )
-            for x, n in zip(domains, ids, strict=True)
+            [
+                _Part.of(api, detector, is_street=is_street, reach_m=lane.reach_m)
+                for detector in detectors
+            ]
+            for lane, detectors in zip(spec.lanes, _near(spec, network), strict=True)
         ]
+        # by lane: getter of the vehicle count, and the detector to ask for
+        self.counters = [_counter(parts) for parts in self._near]
         owners = [n for n, approach in enumerate(spec.approaches) for _ in approach.spans]
         self._advance = [
             (
@@ -243,9 +310,14 @@ class DetectorReader:
                 advance_count_veh[owner] += n
                 advance_queue_veh[owner] += halting(detector)
         near = []
-        for count, halting, occupancy, detector, unit in self._near:
-            n = count(detector)
-            near.append((n, halting(detector) if n else 0, occupancy(detector) * unit))
+        for parts in self._near:
+            count_sum = queue_sum = occupancy_sum = 0.0
+            for part in parts:
+                n = part.count(part.detector)
+                count_sum += n
+                queue_sum += part.halting(part.detector) if n else 0
+                occupancy_sum += part.occupancy(part.detector) * part.share
+            near.append((count_sum, queue_sum, occupancy_sum))
         count_veh, queue_veh, occupancy_ratio = np.array(near).T
         return DetectorReadings(
             sim_time_s=sim_time_s,

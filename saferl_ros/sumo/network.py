@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 import math
@@ -12,6 +13,7 @@ from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario.spec import read_xml
 
 Point = tuple[float, float]
+SHORTEST_M = 5.0  # a shorter rest of a way up the road is not followed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,18 +95,69 @@ class Network:
         found = [c for c in self.connections if c.tls_id == tls_id]
         return sorted(found, key=lambda c: c.link_index or 0)
 
-    def predecessors(self, edge_id: str) -> list[str]:
-        """Return the lanes that lead onto ``edge_id``, in a fixed order."""
-        lanes = {
-            c.from_lane
+    def upstream(
+        self,
+        lane_ids: Iterable[str],
+        reach_m: float,
+        *,
+        to_signal: bool = True,
+        side_streets: bool = False,
+    ) -> dict[str, tuple[float, float]]:
+        """
+        Return the lanes within ``reach_m`` before lanes begin, each with its stretch [m].
+
+        SUMO splits a road wherever its lanes change, so the way up the road leads over many edges,
+        and over the lanes inside the junctions between them. It ends at the first signal: what
+        is behind that is another junction's. Turning round is no way to come.
+
+        :param lane_ids: the lanes, of one approach.
+        :param reach_m: measured from where they begin, against the traffic [m].
+        :param to_signal: whether the lanes that wait at that signal belong to it.
+        :param side_streets: whether streets that join without a signal belong to it; without them
+            the road goes straight on, if there is a straight way.
+        """
+        own = {self.lanes[lane].edge_id for lane in lane_ids}
+        stretches: dict[str, tuple[float, float]] = {}
+        ways = [(reach_m, lane) for lane in lane_ids]
+        while ways:
+            ways.sort(reverse=True)  # the shortest way to a lane first
+            left_m, lane_id = ways.pop(0)
+            for connection in self._into(lane_id, side_streets=side_streets):
+                is_signal = connection.tls_id is not None
+                road = [self.lanes[connection.from_lane]]
+                if is_signal and not to_signal:
+                    continue
+                if not is_signal:
+                    road = [*reversed(self.way_over(connection)), *road]
+                rest_m = left_m
+                for lane in road:
+                    if rest_m <= 0.0 or lane.lane_id in stretches or lane.edge_id in own:
+                        break
+                    is_inside = lane.lane_id.startswith(':')  # no detector on a part of it
+                    start_m = 0.0 if is_inside else max(0.0, lane.length_m - rest_m)
+                    stretches[lane.lane_id] = start_m, lane.length_m
+                    rest_m -= lane.length_m
+                else:
+                    if not is_signal and rest_m > SHORTEST_M:
+                        ways.append((rest_m, connection.from_lane))
+        return dict(sorted(stretches.items()))
+
+    def _into(self, lane_id: str, *, side_streets: bool) -> list[Connection]:
+        ways = [
+            c
             for c in self.connections
-            if self.lanes[c.to_lane].edge_id == edge_id and not c.from_lane.startswith(':')
-        }
-        return sorted(lanes)
+            if c.to_lane == lane_id and not c.from_lane.startswith(':') and c.direction != 't'
+        ]
+        road = [c for c in ways if c.tls_id is not None or c.direction == 's']
+        return ways if side_streets else road or ways
 
     def edge_lanes(self, edge_id: str) -> list[str]:
         """Return the lanes of one edge, in order."""
         return [lane.lane_id for lane in self.lanes.values() if lane.edge_id == edge_id]
+
+    def edge_m(self, edge_id: str) -> float:
+        """Return the length of an edge, that of its longest lane [m]."""
+        return max(self.lanes[lane].length_m for lane in self.edge_lanes(edge_id))
 
     def crossing_m(self, connection: Connection) -> float:
         """Return the way over the junction along the connection's lanes on it [m]."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -148,9 +151,14 @@ def test_every_feature_lies_within_its_range_whatever_is_read(
 
 @pytest.mark.parametrize('kind', OBSERVATION_KINDS)
 def test_a_spec_survives_json_and_kinds_have_fingerprints_of_their_own(kind):
-    spec = crossing_spec(kind)
-    copy = ObservationSpec.from_json(spec.to_json())
+    plain = crossing_spec(kind)
+    short = replace(
+        plain.lanes[0], length_m=0.5, lane_length_m=0.5, upstream=((':n_0_0', 0.0, 7.0),)
+    )
+    spec = replace(plain, lanes=(short, *plain.lanes[1:]))
+    copy = ObservationSpec.from_json(json.loads(json.dumps(spec.to_json())))
     assert copy == spec
+    assert copy.lanes[0].capacity_veh == 1.0
     assert copy.fingerprint() == spec.fingerprint()
     assert len({crossing_spec(k).fingerprint() for k in OBSERVATION_KINDS}) == len(
         OBSERVATION_KINDS
@@ -167,7 +175,7 @@ def test_every_feature_has_a_name_of_its_own_a_unit_a_range_and_a_source(kind):
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
-        ({'version': 2}, 'version 2; this release reads version 1'),
+        ({'version': 1}, 'version 1; this release reads version 2'),
         ({'colour': 'red'}, 'not an observation spec'),
         ({'lanes': [{}]}, 'not an observation spec'),
         ({'approaches': [{'edge_id': 'n', 'spans': [[1]]}]}, 'not an observation spec'),

@@ -8,7 +8,7 @@ import pytest
 
 from saferl_ros.control.controller import Moment
 from saferl_ros.control.max_pressure import MaxPressure, MaxPressureConfig
-from saferl_ros.observation import Approach, SignalView
+from saferl_ros.observation import Approach, LaneDetector, make_spec, ObservationSpec, SignalView
 
 
 def choice(
@@ -16,7 +16,7 @@ def choice(
     *,
     moving: dict[str, float] | None = None,
     elapsed_s: float = 30.0,
-    approaches: tuple[Approach, ...] = (),
+    spec: ObservationSpec | None = None,
     **config: float,
 ) -> int:
     """Return what it chooses while stage 0 shows; vehicles are given by lane."""
@@ -32,7 +32,7 @@ def choice(
         legal=(True, True),
         is_min_green_over=True,
     )
-    control = MaxPressure(two_way_plan(), MaxPressureConfig.model_validate(config), approaches)
+    control = MaxPressure(two_way_plan(), MaxPressureConfig.model_validate(config), spec)
     return control.decide(
         Moment(signal=signal, observe=lambda: np.zeros(1), lane_veh=lane_veh)
     ).stage
@@ -66,11 +66,29 @@ def test_moving_vehicles_count_unless_told_otherwise():
 def test_a_queue_behind_a_short_approach_is_seen_if_asked():
     # the road of 'in1' is split: 9 vehicles wait on 'before1', 1 fits before the stop line; the
     # spans of 'in0' lie on its own lane, which is counted already
-    approaches = (
-        Approach(edge_id='in0', spans=(('in0_0', 0.0, 150.0),)),
-        Approach(edge_id='in1', spans=(('before1_0', 0.0, 150.0),)),
+    spec = make_spec(
+        'detector',
+        n_stages=2,
+        max_green_s=60.0,
+        lanes=(
+            LaneDetector(lane_id='in0_0', length_m=100.0, lane_length_m=200.0),
+            LaneDetector(
+                lane_id='in1_0',
+                length_m=7.0,
+                lane_length_m=7.0,
+                upstream=((':split_0_0', 0.0, 12.0), ('before1_0', 190.0, 200.0)),
+            ),
+        ),
+        approaches=(
+            Approach(edge_id='in0', spans=(('in0_0', 0.0, 150.0),)),
+            Approach(edge_id='in1', spans=(('before1_0', 0.0, 190.0),)),
+        ),
     )
     queue = {'in0_0': 3.0, 'in1_0': 1.0, 'before1_0': 9.0}
-    assert choice(queue, approaches=approaches) == 0
-    assert choice(queue, approaches=approaches, sees_upstream=True) == 1
-    assert choice({'in0_0': 3.0, 'in1_0': 2.0}, approaches=approaches, sees_upstream=True) == 0
+    assert choice(queue, spec=spec) == 0
+    assert choice(queue, spec=spec, sees_upstream=True) == 1
+    assert choice({'in0_0': 3.0, 'in1_0': 2.0}, spec=spec, sees_upstream=True) == 0
+    behind = {'in0_0': 8.0, 'in1_0': 1.0, 'before1_0': 5.0}  # counted once, on both detectors
+    assert choice(behind, spec=spec, sees_upstream=True) == 0
+    inside = {'in0_0': 3.0, 'in1_0': 1.0, ':split_0_0': 3.0}
+    assert choice(inside, spec=spec, sees_upstream=True) == 1
