@@ -146,14 +146,14 @@ def approach_edges(network: Network, spec: ObservationSpec) -> list[str]:
     """
     Return the edges on which lost time counts: the approaches and all ways that lead to them.
 
-    As far up as the detectors reach, and ``NEIGHBOUR_M`` at least. Side streets belong to it: who
-    cannot turn into a queue waits because of it, and what costs nothing the policy lets grow.
+    As far up as the detectors reach, and ``NEIGHBOUR_M`` at least: what costs nothing, the policy
+    lets grow.
     """
     near = [network.lanes[lane.lane_id].edge_id for lane in spec.lanes]
     edges = list(dict.fromkeys(near))
     for edge in edges.copy():
         left_m = max(NEIGHBOUR_M, NEAR_M + ADVANCE_M - network.edge_m(edge))
-        ways = network.upstream(network.edge_lanes(edge), left_m, side_streets=True)
+        ways = network.upstream(network.edge_lanes(edge), left_m)
         edges += [network.lanes[lane].edge_id for lane in ways]
     return list(dict.fromkeys(edges))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 import math
@@ -96,25 +96,19 @@ class Network:
         return sorted(found, key=lambda c: c.link_index or 0)
 
     def upstream(
-        self,
-        lane_ids: Iterable[str],
-        reach_m: float,
-        *,
-        to_signal: bool = True,
-        side_streets: bool = False,
+        self, lane_ids: Collection[str], reach_m: float, *, to_signal: bool = True
     ) -> dict[str, tuple[float, float]]:
         """
         Return the lanes within ``reach_m`` before lanes begin, each with its stretch [m].
 
         SUMO splits a road wherever its lanes change, so the way up the road leads over many edges,
         and over the lanes inside the junctions between them. It ends at the first signal: what
-        is behind that is another junction's. Turning round is no way to come.
+        is behind that is another junction's. Streets that join the given lanes belong to it;
+        further up the road goes straight on, where it can. Turning round is no way to come.
 
         :param lane_ids: the lanes, of one approach.
         :param reach_m: measured from where they begin, against the traffic [m].
         :param to_signal: whether the lanes that wait at that signal belong to it.
-        :param side_streets: whether streets that join without a signal belong to it; without them
-            the road goes straight on, if there is a straight way.
         """
         own = {self.lanes[lane].edge_id for lane in lane_ids}
         stretches: dict[str, tuple[float, float]] = {}
@@ -122,7 +116,7 @@ class Network:
         while ways:
             ways.sort(reverse=True)  # the shortest way to a lane first
             left_m, lane_id = ways.pop(0)
-            for connection in self._into(lane_id, side_streets=side_streets):
+            for connection in self._into(lane_id, is_straight=lane_id not in lane_ids):
                 is_signal = connection.tls_id is not None
                 road = [self.lanes[connection.from_lane]]
                 if is_signal and not to_signal:
@@ -142,14 +136,14 @@ class Network:
                         ways.append((rest_m, connection.from_lane))
         return dict(sorted(stretches.items()))
 
-    def _into(self, lane_id: str, *, side_streets: bool) -> list[Connection]:
+    def _into(self, lane_id: str, *, is_straight: bool) -> list[Connection]:
         ways = [
             c
             for c in self.connections
             if c.to_lane == lane_id and not c.from_lane.startswith(':') and c.direction != 't'
         ]
-        road = [c for c in ways if c.tls_id is not None or c.direction == 's']
-        return ways if side_streets else road or ways
+        straight = [c for c in ways if c.tls_id is not None or c.direction == 's']
+        return (is_straight and straight) or ways
 
     def edge_lanes(self, edge_id: str) -> list[str]:
         """Return the lanes of one edge, in order."""

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
+from saferl_ros.observation import LaneDetector, make_spec
+from saferl_ros.sumo.detectors import approach_edges
 from saferl_ros.sumo.network import Connection, Lane, Network
 
 
@@ -78,15 +80,43 @@ def test_turning_round_is_no_way_to_come():
     assert list(seen(road, 'in', 200.0)) == ['before_0']
 
 
-def test_side_streets_are_left_out_where_the_road_goes_straight_on():
-    lengths_m = {'main': 50.0, 'side': 50.0, 'here': 20.0}
-    crossing = network(lengths_m, way('main', 'here'), way('side', 'here', 'r'))
-    assert list(seen(crossing, 'here', 100.0)) == ['main_0']
-    assert list(crossing.upstream(['here_0'], 100.0, side_streets=True)) == ['main_0', 'side_0']
-    bend = network(lengths_m, way('main', 'here', 'l'), way('side', 'here', 'r'))
-    assert list(seen(bend, 'here', 100.0)) == ['main_0', 'side_0']
-    signal = network(lengths_m, way('main', 'here', 's', 'A'), way('side', 'here', 'r', 'A'))
-    assert list(seen(signal, 'here', 100.0)) == ['main_0', 'side_0']
+def test_side_streets_belong_to_the_approach_that_they_join_and_not_to_the_road_further_up():
+    lengths_m = {'main': 50.0, 'side': 50.0, 'here': 20.0, 'next': 20.0}
+    crossing = network(
+        lengths_m, way('main', 'here'), way('side', 'here', 'r'), way('here', 'next')
+    )
+    assert list(seen(crossing, 'here', 100.0)) == ['main_0', 'side_0']
+    assert list(seen(crossing, 'next', 100.0)) == ['here_0', 'main_0']
+    bend = network(
+        lengths_m, way('main', 'here', 'l'), way('side', 'here', 'r'), way('here', 'next')
+    )
+    assert list(seen(bend, 'next', 100.0)) == ['here_0', 'main_0', 'side_0']
+    signal = network(
+        lengths_m,
+        way('main', 'here', 's', 'A'),
+        way('side', 'here', 'r', 'A'),
+        way('here', 'next'),
+    )
+    assert list(seen(signal, 'next', 100.0)) == ['here_0', 'main_0', 'side_0']
+
+
+def test_lost_time_counts_up_the_road_and_not_on_the_way_out():
+    roads = network(
+        {'far': 200.0, 'mid': 40.0, 'lane': 60.0, 'side': 60.0, 'here': 20.0, 'out': 50.0},
+        way('far', 'mid'),
+        way('lane', 'mid', 'r'),
+        way('mid', 'here'),
+        way('side', 'here', 'r'),
+        way('out', 'here', 't'),
+    )
+    spec = make_spec(
+        'detector',
+        n_stages=2,
+        max_green_s=60.0,
+        lanes=(LaneDetector(lane_id='here_0', length_m=20.0, lane_length_m=20.0),),
+        approaches=(),
+    )
+    assert approach_edges(roads, spec) == ['here', 'far', 'mid', 'side']
 
 
 @pytest.mark.parametrize(
