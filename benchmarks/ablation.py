@@ -31,6 +31,7 @@ from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.dataset.io import read_record
 from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.evaluate.contest import Contestant, play_all
+from saferl_ros.observation.spec import SPEC_VERSION
 from saferl_ros.record.recorder import record, RecordConfig
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.train.config import TrainConfig
@@ -64,10 +65,17 @@ class Ablation(BaseModel):
         """Return all that a row's result follows from, JSON-ready."""
         recording, training = self.settings(row)
         return {
-            'observation': self.observation,
-            'demands': self.demands,
+            **self._seen(),
             'record': recording.model_dump(mode='json'),
             'train': training.model_dump(mode='json'),
+        }
+
+    def _seen(self) -> dict[str, Any]:
+        """Return what policies see, and how often they are seen."""
+        return {
+            'observation': self.observation,
+            'observation_version': SPEC_VERSION,
+            'demands': self.demands,
         }
 
     def current(self, kept: dict[str, Any]) -> dict[str, Any]:
@@ -81,8 +89,7 @@ class Ablation(BaseModel):
                 RecordConfig.model_validate(kept[row]['record']),
                 TrainConfig.model_validate(kept[row]['train']),
             )
-            and (kept[row]['observation'], kept[row]['demands'])
-            == (self.observation, self.demands)
+            and all(kept[row].get(key) == stated for key, stated in self._seen().items())
         }
 
 
@@ -151,8 +158,7 @@ def write_page(ablations: list[Ablation], docs: Path) -> None:
     ]
     for ablation in ablations:
         kept = ablation.current(read_kept(store_of(docs, ablation)))
-        if kept:
-            lines += section(ablation, kept, docs)
+        lines += section(ablation, kept, docs)
     (docs / 'ablation.md').write_text('\n'.join(lines).rstrip() + '\n', encoding='utf-8')
 
 
@@ -164,6 +170,8 @@ def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
         f'{len(ablation.seeds)} training seeds, {ablation.demands} demands with scales '
         f'{SCALES[0]} to {SCALES[1]}, observation `{ablation.observation}`.',
         '',
+    ]
+    table = [
         '| row | delay by seed [s/veh] | mean [95 % interval] | ÷ net_plan | ÷ own_plan | '
         '÷ own_plan, worst seed | against base [s] | price of the record | minutes |',
         '|---' * 9 + '|',
@@ -173,14 +181,15 @@ def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
         one = kept[row]
         delay, cost = one['delay_s'], one['price']
         against = '–' if base_s is None else f'{delay["mean"] - base_s:+.1f}'
-        lines.append(
+        table.append(
             f'| {row} | {", ".join(f"{value:.1f}" for value in one["by_seed"].values())} | '
             f'{delay["mean"]:.1f} [{delay["ci_low"]:.1f}, {delay["ci_high"]:.1f}] | '
             f'{one["over_net_plan"]["mean"]:.2f} | {one["over_own_plan"]["mean"]:.2f} | '
             f'{one["worst_over_own_plan"]:.2f} | {against} | '
             f'{"–" if cost is None else format(cost["mean"], ".2f")} | {one["minutes"]:.1f} |'
         )
-    lines.append('')
+    if kept:
+        lines += [*table, '']
     missing = [row for row in ablation.rows if row not in kept]
     if missing:
         lines += [f'Not run yet: {"; ".join(missing)}.', '']
