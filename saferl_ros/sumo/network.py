@@ -14,6 +14,7 @@ from saferl_ros.scenario.spec import read_xml
 
 Point = tuple[float, float]
 SHORTEST_M = 5.0  # a shorter rest of a way up the road is not followed
+SPAN_M = 1.0  # a detector covers this much of a lane, or all of a shorter one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,7 @@ class Network:
                     road = [*reversed(self.way_over(connection)), *road]
                 rest_m = left_m
                 for lane in road:
-                    if rest_m <= 0.0 or lane.lane_id in stretches or lane.edge_id in own:
+                    if rest_m < SPAN_M or lane.lane_id in stretches or lane.edge_id in own:
                         break
                     is_inside = lane.lane_id.startswith(':')  # no detector on a part of it
                     start_m = 0.0 if is_inside else max(0.0, lane.length_m - rest_m)

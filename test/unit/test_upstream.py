@@ -66,6 +66,7 @@ def test_the_lanes_inside_a_junction_are_part_of_the_road():
     road = network({'a': 50.0, ':n': 12.0, 'b': 0.2}, way('a', 'b', via=':n'))
     assert seen(road, 'b', 30.0) == {':n_0': (0.0, 12.0), 'a_0': (32.0, 50.0)}
     assert seen(road, 'b', 8.0) == {':n_0': (0.0, 12.0)}  # whole: no detector ends inside
+    assert seen(road, 'b', 12.02) == {':n_0': (0.0, 12.0)}  # nor covers two centimetres
 
 
 def test_the_lanes_of_a_signalled_junction_are_not():
@@ -161,3 +162,4 @@ def test_no_stretch_leaves_its_lane_or_is_longer_than_the_reach(lengths, ways, r
         length_m = road.lanes[lane_id].length_m
         assert 0.0 <= start_m < end_m == length_m
         assert end_m - start_m <= reach_m + 1e-9
+        assert end_m - start_m >= 1.0 - 1e-9 or start_m == 0.0
