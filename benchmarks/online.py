@@ -27,6 +27,7 @@ from saferl_ros.cli.screen import progress_bar
 from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import read_record
 from saferl_ros.dataset.schema import Record
+from saferl_ros.env.junction import DECISION_S
 from saferl_ros.env.network import NetworkEnv
 from saferl_ros.evaluate.contest import Contestant, play_all
 from saferl_ros.evaluate.judge import test_demands
@@ -69,7 +70,7 @@ class Agent:
     def end_step(self, reward: float, observation: Any, elapsed_s: float) -> None:
         """Remember what the running step led to."""
         assert self.now is not None
-        interval = elapsed_s / self.config.decision_s
+        interval = elapsed_s / DECISION_S
         self.past.append((*self.now, reward * self.scale, observation, interval))
         self.now = None
         self.n_owed += len(self.past) > WARM_UP

@@ -16,6 +16,7 @@ from saferl_ros.bundle.load import load_bundle
 from saferl_ros.bundle.manifest import GUARD_NAME, Manifest, POLICY_NAME, sha256
 from saferl_ros.dataset.guard_fit import fit_guard, guard_obstacle
 from saferl_ros.dataset.schema import Record
+from saferl_ros.env.junction import DECISION_S
 from saferl_ros.errors import BundleError
 from saferl_ros.observation.stagewise import StageEncoding
 from saferl_ros.record.revision import git_revision
@@ -75,7 +76,7 @@ def export_bundle(
         plan_fingerprint=record.plan.fingerprint(),
         spec=record.spec.to_json(),
         spec_fingerprint=record.spec.fingerprint(),
-        decision_s=config.decision_s,
+        decision_s=DECISION_S,
         dataset_sha256=dataset_sha256,
         family=record.manifest.get('family'),
         n_transitions=training.n_transitions,

@@ -68,7 +68,6 @@ class TrainConfig(BaseModel):
     algorithms: tuple[str, ...] = ('cql', 'bc')
     seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
     holdout_share: float = Field(default=0.1, ge=0, lt=1)  # episodes kept for TD error and FQE
-    decision_s: float = Field(default=5.0, gt=0)  # the time unit of gamma
     shared: bool = False  # one network for all junctions (not bc, which imitates each plan)
     leave_out: tuple[str, ...] = ()  # junctions that the shared network does not learn from
     cql: QLearningConfig = QLearningConfig()

@@ -47,7 +47,7 @@ def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) ->
     behaviour = record.own_plan() if name == 'bc' else record.behaviour()
     if not behaviour:
         behaviour = record.behaviour()
-    scale = reward_scale(record.behaviour(), config.decision_s)
+    scale = reward_scale(record.behaviour())
     data, held_out = _split(
         behaviour, config, scale, 1.0 if name == 'bc' else config.cql.max_weight
     )
@@ -81,7 +81,7 @@ def shared_lesson(
     parts, held, scales = [], [], []
     for record in records:
         encode = StageEncoding(record.plan, record.spec)
-        scales.append(reward_scale(record.behaviour(), config.decision_s))
+        scales.append(reward_scale(record.behaviour()))
         data, held_out = _split(record.behaviour(), config, scales[-1], config.cql.max_weight)
         parts.append(_encoded(data, encode, n_stages))
         if held_out is not None:
@@ -100,7 +100,7 @@ def _split(
     episodes: Sequence[Episode], config: TrainConfig, scale: float, max_weight: float
 ) -> tuple[Transitions, Transitions | None]:
     kept, held = split_holdout(episodes, config.holdout_share)
-    make = partial(make_transitions, scale=scale, decision_s=config.decision_s)
+    make = partial(make_transitions, scale=scale)
     data = make(
         kept,
         max_weight=max_weight,

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saferl_ros.dataset.schema import Episode, Record
+from saferl_ros.env.junction import DECISION_S
 from saferl_ros.errors import DatasetError
 from saferl_ros.train.library import load_d3rlpy
 
@@ -32,26 +33,24 @@ class Transitions:
         return len(self.actions)
 
 
-def reward_scale(episodes: Sequence[Episode], decision_s: float) -> float:
+def reward_scale(episodes: Sequence[Episode]) -> float:
     """Return the factor that makes the mean absolute reward 1 per decision interval."""
     total = sum(float(np.abs(e.reward).sum()) for e in episodes)
     time_s = sum(float(e.elapsed_s.sum()) for e in episodes)
-    return time_s / decision_s / total if total > 0 else 1.0
+    return time_s / DECISION_S / total if total > 0 else 1.0
 
 
-def merge_short_holds(episode: Episode, decision_s: float) -> Episode:
+def merge_short_holds(episode: Episode) -> Episode:
     """
     Return the episode with each hold of less than half an interval joined to the change after it.
 
     A recorded plan ends its greens to the second: a green of 6 s is kept at 5 s and left at 6 s. A
     policy keeps in whole intervals, so that "keep" would take it to 10 s, where nothing was ever
     recorded; what the plan did is nearer to a change at 5 s.
-
-    :param decision_s: the interval [s].
     """
     kept, after = episode.applied_stage[:-1], episode.applied_stage[1:]
     stage = episode.stage[:-2]
-    is_short = (kept == stage) & (episode.elapsed_s[:-1] < decision_s / 2) & (after != stage)
+    is_short = (kept == stage) & (episode.elapsed_s[:-1] < DECISION_S / 2) & (after != stage)
     is_short &= episode.legal[np.arange(len(after)), after]
     first = np.flatnonzero(is_short)
     if not len(first):
@@ -79,7 +78,6 @@ def make_transitions(
     episodes: Sequence[Episode],
     *,
     scale: float,
-    decision_s: float,
     max_weight: float,
     n_steps: int = 1,
     gamma: float = 1.0,
@@ -89,7 +87,6 @@ def make_transitions(
     Return the transitions of ``episodes``.
 
     :param scale: factor on rewards, from ``reward_scale``.
-    :param decision_s: time unit of the discount [s].
     :param max_weight: bound of the sampling weight 1 / behaviour probability.
     :param n_steps: decisions that one transition spans; fewer at the end of an episode.
     :param gamma: discount per interval, of the rewards within a transition.
@@ -98,11 +95,11 @@ def make_transitions(
     """
     if not episodes:
         raise DatasetError('no episodes to learn from; record some first')
-    episodes = [merge_short_holds(e, decision_s) for e in episodes]
+    episodes = [merge_short_holds(e) for e in episodes]
     probabilities = np.concatenate([e.behaviour_prob for e in episodes])
     spans = []
     for e in episodes:
-        intervals = e.elapsed_s / decision_s if discount_by_time else np.ones_like(e.elapsed_s)
+        intervals = e.elapsed_s / DECISION_S if discount_by_time else np.ones_like(e.elapsed_s)
         spans.append(_span(e, intervals, n_steps, gamma))
     rewards, intervals, next_observations = map(np.concatenate, zip(*spans, strict=True))
     transitions = Transitions(

@@ -148,7 +148,7 @@ def test_one_member_learns_as_d3rlpys_own_network_does():
     """The same weights, the same batch: the same loss and the same step, mask or no mask."""
     d3rlpy, rng = load_d3rlpy(), np.random.default_rng(0)
     data, _ = record(4, 60)
-    transitions = make_transitions(data.behaviour(), scale=1.0, decision_s=5.0, max_weight=20.0)
+    transitions = make_transitions(data.behaviour(), scale=1.0, max_weight=20.0)
     batch = next(batches(transitions, 64, 1, rng))
     config = CONFIG.model_copy(
         update={'cql': CONFIG.cql.model_copy(update={'ensemble': 1, 'alpha': 0.5})}
@@ -284,7 +284,7 @@ def test_transitions_discount_by_time_and_weigh_by_probability():
         elapsed_s=np.full(60, 11.0, dtype=np.float32),
         behaviour_prob=np.full(60, 0.01, dtype=np.float32),
     )
-    transitions = make_transitions([episode], scale=0.5, decision_s=5.0, max_weight=20.0)
+    transitions = make_transitions([episode], scale=0.5, max_weight=20.0)
     assert transitions.intervals[0] == pytest.approx(2.2)
     assert transitions.weights[0] == 20.0
     assert transitions.rewards[0] == episode.reward[0] * 0.5
@@ -297,7 +297,7 @@ def test_several_steps_sum_discounted_rewards_and_end_with_the_episode(by_time):
     gamma, n_steps = 0.9, 3
     found = make_transitions(
         [episode, episode],
-        **{'scale': 1.0, 'decision_s': 5.0, 'max_weight': 20.0},
+        **{'scale': 1.0, 'max_weight': 20.0},
         **{'n_steps': n_steps, 'gamma': gamma, 'discount_by_time': by_time},
     )
     assert len(found) == 80
@@ -325,7 +325,7 @@ def test_a_hold_of_a_second_is_read_as_the_change_after_it():
         behaviour_prob=np.full(8, 0.5, dtype=np.float32),
         legal=np.ones((9, 2), dtype=np.bool_),
     )
-    found = merge_short_holds(episode, 5.0)
+    found = merge_short_holds(episode)
     assert found.applied_stage.tolist() == [1, 1, 1, 0, 0, 1]
     assert found.stage.tolist() == [0, 1, 1, 1, 0, 0, 1]
     assert found.elapsed_s.tolist() == [12, 5, 4, 11, 5, 12]  # 4 s are nearer to a whole interval
@@ -333,4 +333,4 @@ def test_a_hold_of_a_second_is_read_as_the_change_after_it():
     assert found.behaviour_prob.tolist() == [0.25, 0.5, 0.5, 0.5, 0.5, 0.25]
     np.testing.assert_array_equal(found.observations, episode.observations[[0, 2, 3, 4, 5, 6, 8]])
     illegal = replace(episode, legal=np.zeros((9, 2), dtype=np.bool_))
-    assert merge_short_holds(illegal, 5.0) is illegal  # nobody could have changed then
+    assert merge_short_holds(illegal) is illegal  # nobody could have changed then
