@@ -13,7 +13,7 @@ from saferl_ros.env.calls import Calls
 from saferl_ros.env.cost import Cost
 from saferl_ros.env.disturbance import BrokenDetectors
 from saferl_ros.env.junction import DECISION_S, Junction
-from saferl_ros.env.reward import check_reward, FromSumoRl, Reward, TimeLost
+from saferl_ros.env.reward import check_reward, FromSumoRl, NotCounted, Reward, TimeLost
 from saferl_ros.env.sumo_rl_view import traffic_signal_view
 from saferl_ros.observation import FeatureVector, SignalView
 from saferl_ros.signals import (
@@ -63,7 +63,8 @@ class JunctionControl:
     lamps, then SUMO takes its step, then ``look`` reads what came of it.
 
     :param junction: what ``Junction.derive`` returned.
-    :param reward: a name of ``env.reward.REWARDS`` or a callable written for sumo-rl.
+    :param reward: a name of ``env.reward.REWARDS`` or a callable written for sumo-rl;
+        ``None`` counts none.
     :param observation_class: a ``sumo_rl.ObservationFunction`` subclass, instead of the spec.
     """
 
@@ -71,7 +72,7 @@ class JunctionControl:
         self,
         junction: Junction,
         *,
-        reward: str | Callable[[Any], float] = 'time_lost',
+        reward: str | Callable[[Any], float] | None = 'time_lost',
         observation_class: type | None = None,
         decision_s: float = DECISION_S,
         fixed_interval: bool = False,
@@ -111,20 +112,22 @@ class JunctionControl:
         self._api = api
         self._reader = DetectorReader(api, self.spec, self.junction.network)
         self._counters = self._reader.counters
-        is_own = self._reward_choice == 'time_lost'
+        choice = self._reward_choice
         self.view: Any = None
-        if not is_own or self._observation_class is not None:
+        if choice not in ('time_lost', None) or self._observation_class is not None:
             self.view = traffic_signal_view(
                 api, self.plan, self.sequencer, decision_s=self._decision_s, begin_s=now_s
             )
         if self._observation_class is not None:
             self.observation_fn = self._observation_class(self.view)
-        edges = approach_edges(self.junction.network, self.spec)
-        self._reward: Reward = (
-            TimeLost(api, edges, self._step_s)
-            if is_own
-            else FromSumoRl(self._reward_choice, self.view)
-        )
+        self._reward: Reward
+        if choice is None:
+            self._reward = NotCounted()
+        elif choice == 'time_lost':
+            edges = approach_edges(self.junction.network, self.spec)
+            self._reward = TimeLost(api, edges, self._step_s)
+        else:
+            self._reward = FromSumoRl(choice, self.view)
         self.is_due = self._fixed_interval
 
     def signal_view(self) -> SignalView:

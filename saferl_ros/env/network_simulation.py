@@ -36,7 +36,8 @@ class NetworkSimulation:
     :param junctions: of one scenario; signals that are not among them keep their own programs.
     :param demand: the demand of this episode; ``None`` for the nominal one with seed 0.
     :param options: how to run SUMO.
-    :param reward: a name of ``env.reward.REWARDS`` or a callable written for sumo-rl.
+    :param reward: a name of ``env.reward.REWARDS`` or a callable written for sumo-rl;
+        ``None`` counts none.
     :param observation_class: a ``sumo_rl.ObservationFunction`` subclass, instead of the specs.
     :param decision_s: time between decisions while a stage is kept [s].
     :param fixed_interval: let decisions fall due every ``decision_s`` whatever happens.
@@ -50,7 +51,7 @@ class NetworkSimulation:
         demand: DemandVariation | None = None,
         options: SimulationOptions | None = None,
         *,
-        reward: str | Callable[[Any], float] = 'time_lost',
+        reward: str | Callable[[Any], float] | None = 'time_lost',
         observation_class: type | None = None,
         decision_s: float = DECISION_S,
         fixed_interval: bool = False,

@@ -8,6 +8,7 @@ called on a view of the junction (``env.sumo_rl_view``), so their numbers are su
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 from typing import Any, Protocol
 
 from saferl_ros.errors import UsageError
@@ -76,6 +77,17 @@ def _speed_limit_mps(api: Any, edge: str) -> float:
     return max(float(api.lane.getMaxSpeed(f'{edge}_{n}')) for n in lanes)
 
 
+class NotCounted:
+    """No reward, for judging: it needs none, and reading every approach each second takes time."""
+
+    def sample(self) -> None:
+        """Nothing."""
+
+    def collect(self) -> float:
+        """Return no number, so that nobody takes it for one."""
+        return math.nan
+
+
 class FromSumoRl:
     """
     A reward written for sumo-rl, called with a ``sumo_rl.TrafficSignal`` at each decision.
@@ -98,13 +110,13 @@ class FromSumoRl:
         return float(self._function(self._traffic_signal))
 
 
-def check_reward(reward: str | Callable[[Any], float]) -> None:
+def check_reward(reward: str | Callable[[Any], float] | None) -> None:
     """
-    Refuse an unknown reward name.
+    Refuse an unknown reward name; ``None`` counts none.
 
     :raises UsageError: if it is neither a known name nor callable.
     """
-    if not callable(reward) and reward not in REWARDS:
+    if reward is not None and not callable(reward) and reward not in REWARDS:
         raise UsageError(
             f"reward '{reward}' is unknown; choose one of {', '.join(REWARDS)} or give a callable "
             'that takes a sumo_rl.TrafficSignal'

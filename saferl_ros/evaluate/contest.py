@@ -161,6 +161,7 @@ def play(match: Match) -> EpisodeResult:
         junctions,
         match.demand,
         options,
+        reward=None,
         sample_traffic=True,
         disturbance=match.disturbance,
     )
