@@ -137,3 +137,26 @@ def one_drives_blind(is_blind: bool) -> tuple[tuple[float, str, str] | None, Epi
                 blind = (api.simulation.getTime(), vehicle, leader[0])
                 break
     return blind, finish(simulation, Drive())
+
+
+def drive_own_plan(reward: str | None) -> EpisodeResult:
+    """Play five minutes of the own plan in this process."""
+    junction = Junction.derive(load_scenario('cologne1', horizon_s=300))
+    simulation = NetworkSimulation(
+        [junction],
+        DemandVariation(split=Split.TUNE, seed=1),
+        SimulationOptions(outputs=True),
+        reward=reward,
+        sample_traffic=True,
+    )
+    plan = FixedTimeFamily(junction.plan, FamilyConfig(plans='net'), np.random.default_rng(0))
+    rewards = []
+    try:
+        simulation.start()
+        done = drive(simulation, [plan], lambda *step: rewards.append(step[-1].reward))
+        result = finish(simulation, done)
+    finally:
+        simulation.close()
+    assert len(rewards) > 20
+    assert np.isnan(rewards).all() if reward is None else min(rewards) < 0
+    return result

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from episodes import drive_own_plan
 import pytest
 
 from saferl_ros.env.junction import Junction
 from saferl_ros.evaluate.contest import Contestant, Match, play_matches
+from saferl_ros.isolation import run_isolated
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 
 pytestmark = pytest.mark.sumo
@@ -25,3 +27,8 @@ def test_measuring_more_changes_nothing_else():
     assert more.conflicts > 0
     trips = replace(more.trips, co2_g=0.0)
     assert replace(more, conflicts=0.0, trips=trips) == less
+
+
+def test_the_reward_that_judging_leaves_out_changes_nothing():
+    results = dict(run_isolated(drive_own_plan, ['time_lost', None], jobs=2))
+    assert results[0] == results[1]
