@@ -9,8 +9,10 @@ from saferl_ros.control.rollout import Drive, drive, EpisodeResult, finish
 from saferl_ros.env.intersection import IntersectionEnv
 from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.env.network_simulation import JunctionSimulation, NetworkSimulation
+from saferl_ros.env.reward import WaitingOutside
 from saferl_ros.observation.spec import COUNT_SCALE_VEH
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
+from saferl_ros.sumo.detectors import approach_edges
 from saferl_ros.sumo.simulation import SimulationOptions
 
 Trajectory = tuple[list[list[float]], list[float], list[float], list[str]]
@@ -160,3 +162,24 @@ def drive_own_plan(reward: str | None) -> EpisodeResult:
     assert len(rewards) > 20
     assert np.isnan(rewards).all() if reward is None else min(rewards) < 0
     return result
+
+
+def count_outside(scale: float) -> tuple[list[int], list[int]]:
+    """Return who waits at each approach after five minutes, by our count and by SUMO's."""
+    junctions = derive_junctions(load_scenario('cologne8', horizon_s=300))
+    simulation = NetworkSimulation(
+        junctions, DemandVariation(split=Split.TUNE, seed=1, scale=scale), SimulationOptions()
+    )
+    try:
+        simulation.start(is_controlled=False)
+        api, outside = simulation.simulation.api, WaitingOutside(simulation.simulation.api)
+        for _ in range(300):
+            api.simulationStep()
+            outside.read()
+        edges = [e for j in junctions for e in approach_edges(j.network, j.spec)]
+        return (
+            [outside.at(edge) for edge in edges],
+            [len(api.edge.getPendingVehicles(edge)) for edge in edges],
+        )
+    finally:
+        simulation.close()

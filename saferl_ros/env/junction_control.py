@@ -13,7 +13,14 @@ from saferl_ros.env.calls import Calls
 from saferl_ros.env.cost import Cost
 from saferl_ros.env.disturbance import BrokenDetectors
 from saferl_ros.env.junction import DECISION_S, Junction
-from saferl_ros.env.reward import check_reward, FromSumoRl, NotCounted, Reward, TimeLost
+from saferl_ros.env.reward import (
+    check_reward,
+    FromSumoRl,
+    NotCounted,
+    Reward,
+    TimeLost,
+    WaitingOutside,
+)
 from saferl_ros.env.sumo_rl_view import traffic_signal_view
 from saferl_ros.observation import FeatureVector, SignalView
 from saferl_ros.signals import (
@@ -102,12 +109,13 @@ class JunctionControl:
         self._counted: SafetyCounts = (0, 0, 0)
         self._starved = 0
 
-    def attach(self, api: Any, now_s: float) -> None:
+    def attach(self, api: Any, now_s: float, outside: WaitingOutside) -> None:
         """
         Use this running simulation.
 
         :param api: libsumo or a TraCI connection, started with the junction's detectors.
         :param now_s: simulated time [s].
+        :param outside: who waits to be inserted, read each second by whoever advances SUMO.
         """
         self._api = api
         self._reader = DetectorReader(api, self.spec, self.junction.network)
@@ -125,7 +133,7 @@ class JunctionControl:
             self._reward = NotCounted()
         elif choice == 'time_lost':
             edges = approach_edges(self.junction.network, self.spec)
-            self._reward = TimeLost(api, edges, self._step_s)
+            self._reward = TimeLost(api, edges, self._step_s, outside)
         else:
             self._reward = FromSumoRl(choice, self.view)
         self.is_due = self._fixed_interval

@@ -16,6 +16,7 @@ from saferl_ros.env.disturbance import (
 )
 from saferl_ros.env.junction import add_detectors, DECISION_S, Junction
 from saferl_ros.env.junction_control import JunctionControl, StepOutcome
+from saferl_ros.env.reward import WaitingOutside
 from saferl_ros.observation import SignalView
 from saferl_ros.scenario import DemandVariation
 from saferl_ros.sumo.detectors import approach_edges
@@ -86,6 +87,7 @@ class NetworkSimulation:
         self.now_s = scenario.begin_s
         self.sampler: TrafficSampler | None = None
         self._sample_traffic = sample_traffic
+        self._reward = reward
         self._step_s = scenario.step_s
         self._end_s = scenario.end_s - 1e-6
 
@@ -98,8 +100,10 @@ class NetworkSimulation:
         self.simulation.start()
         api = self.simulation.api
         self._advance = api.simulationStep
+        outside = WaitingOutside(api)
+        self._read_outside = outside.read if self._reward == 'time_lost' else None
         for control in self.controls:
-            control.attach(api, self.now_s)
+            control.attach(api, self.now_s, outside)
         for control, broken in zip(self.controls, self._broken, strict=False):
             control.broken = broken
             if not is_controlled:
@@ -129,6 +133,8 @@ class NetworkSimulation:
                 control.show()
             self._advance()
             self.now_s += self._step_s
+            if self._read_outside is not None:
+                self._read_outside()
             is_due = False
             for control in controls:
                 control.look()

@@ -7,6 +7,7 @@ called on a view of the junction (``env.sumo_rl_view``), so their numbers are su
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 import math
 from typing import Any, Protocol
@@ -28,6 +29,39 @@ class Reward(Protocol):
         """Return the reward since the last call and start over."""
 
 
+class WaitingOutside:
+    """
+    How many vehicles wait to be inserted, by the edge on which they will begin.
+
+    One for all junctions of a simulation: in a jammed network thousands wait, and their names
+    are read once a second instead of once for each junction and each of its edges.
+
+    :param api: libsumo or a TraCI connection.
+    """
+
+    def __init__(self, api: Any) -> None:
+        self._names = direct(api.simulation.getPendingVehicles)
+        self._route = direct(api.vehicle.getRoute)
+        self._waiting: tuple[str, ...] = ()  # those of the last step, seldom others
+        self._edges: dict[str, str] = {}  # by vehicle
+        self._at: Counter[str] = Counter()
+
+    def read(self) -> None:
+        """Take note of who waits after this simulation step."""
+        waiting = self._names()
+        if waiting == self._waiting:
+            return
+        self._waiting, known = waiting, self._edges
+        self._edges = {
+            vehicle: known.get(vehicle) or self._route(vehicle)[0] for vehicle in waiting
+        }
+        self._at = Counter(self._edges.values())
+
+    def at(self, edge: str) -> int:
+        """Return how many wait to enter there."""
+        return self._at[edge]
+
+
 class TimeLost:
     """
     Minus the time that vehicles lose on the approaches [vehicle-seconds].
@@ -38,33 +72,29 @@ class TimeLost:
     :param api: libsumo or a TraCI connection.
     :param edges: the approaches on which lost time counts.
     :param step_s: simulation step [s].
+    :param outside: who waits to be inserted, read before each ``sample``.
     """
 
-    def __init__(self, api: Any, edges: list[str], step_s: float) -> None:
+    def __init__(self, api: Any, edges: list[str], step_s: float, outside: WaitingOutside) -> None:
         self._n_vehicles = direct(api.edge.getLastStepVehicleNumber)
         self._mean_mps = direct(api.edge.getLastStepMeanSpeed)
-        self._waiting_outside = api.edge.getPendingVehicles
-        self._all_waiting = direct(api.simulation.getPendingVehicles)
-        self._known_waiting: tuple[str, ...] = ()  # those of the last step, seldom others
-        self._n_waiting = 0  # of them, those that wait at our edges
+        self._outside = outside
         self._edges = [(edge, 1.0 / max(0.1, _speed_limit_mps(api, edge))) for edge in edges]
         self._step_s = step_s
         self._lost_veh = 0.0
 
     def sample(self) -> None:
         """Add the vehicles' lost share of this step."""
-        n_vehicles, mean_mps, lost_veh = self._n_vehicles, self._mean_mps, 0.0
+        n_vehicles, mean_mps, outside = self._n_vehicles, self._mean_mps, self._outside.at
+        lost_veh = 0.0
         for edge, slowness in self._edges:
             n = n_vehicles(edge)
             if n:
                 lost = 1.0 - mean_mps(edge) * slowness
                 if lost > 0.0:
                     lost_veh += n * lost
-        waiting = self._all_waiting()
-        if waiting != self._known_waiting:
-            self._known_waiting = waiting
-            self._n_waiting = sum(len(self._waiting_outside(edge)) for edge, _ in self._edges)
-        self._lost_veh += lost_veh + self._n_waiting
+            lost_veh += outside(edge)
+        self._lost_veh += lost_veh
 
     def collect(self) -> float:
         """Return minus the lost time since the last call [vehicle-seconds]."""

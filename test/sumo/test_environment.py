@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from episodes import (
+    count_outside,
     lamps_of_a_neighbour,
     lamps_of_the_own_program,
     lamps_under_our_control,
@@ -33,6 +34,12 @@ def test_the_same_seed_gives_the_same_episode_in_any_order():
     env.close()
     assert first == again
     assert first != other
+
+
+def test_rewards_count_who_waits_outside_as_sumo_does():
+    ((_, (counted, truth)),) = run_isolated(count_outside, [6.0], jobs=1)
+    assert counted == truth
+    assert sum(n > 0 for n in truth) > 3
 
 
 def test_the_number_of_jobs_changes_nothing():
