@@ -19,6 +19,8 @@ class QLearningConfig(BaseModel):
     steps: int = Field(default=20_000, ge=1)
     alpha: float = Field(default=0.005, ge=0)  # weight of the conservative term; dqn ignores it
     gamma: float = Field(default=0.97, gt=0, lt=1)  # per 5 s of simulated time
+    reward_mean: float = Field(default=1.0, gt=0)  # rewards are scaled to this mean per 5 s; the
+    # larger, the more errors count by their size and not their square, the less alpha weighs
     n_steps: int = Field(default=1, ge=1)  # decisions whose rewards are summed before a bootstrap
     discount_by_time: bool = True  # a decision of 15 s counts as three; else each counts as one
     hidden_units: tuple[int, ...] = (32, 32)  # larger ones learn the noise of the record

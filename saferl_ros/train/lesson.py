@@ -47,7 +47,7 @@ def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) ->
     behaviour = record.own_plan() if name == 'bc' else record.behaviour()
     if not behaviour:
         behaviour = record.behaviour()
-    scale = reward_scale(record.behaviour())
+    scale = reward_scale(record.behaviour(), config.cql.reward_mean)
     data, held_out = _split(
         behaviour, config, scale, 1.0 if name == 'bc' else config.cql.max_weight
     )
@@ -69,8 +69,8 @@ def shared_lesson(
     """
     Return what several junctions' records teach one network.
 
-    Each junction's rewards are scaled to a mean of one per decision interval, so that a busy
-    junction does not drown a quiet one.
+    Each junction's rewards are scaled to the same mean, so that a busy junction does not drown a
+    quiet one.
 
     :param name: ``cql`` or ``dqn``.
     :raises DatasetError: if there is no record.
@@ -81,7 +81,7 @@ def shared_lesson(
     parts, held, scales = [], [], []
     for record in records:
         encode = StageEncoding(record.plan, record.spec)
-        scales.append(reward_scale(record.behaviour()))
+        scales.append(reward_scale(record.behaviour(), config.cql.reward_mean))
         data, held_out = _split(record.behaviour(), config, scales[-1], config.cql.max_weight)
         parts.append(_encoded(data, encode, n_stages))
         if held_out is not None:

@@ -33,11 +33,11 @@ class Transitions:
         return len(self.actions)
 
 
-def reward_scale(episodes: Sequence[Episode]) -> float:
-    """Return the factor that makes the mean absolute reward 1 per decision interval."""
+def reward_scale(episodes: Sequence[Episode], mean: float) -> float:
+    """Return the factor that makes ``mean`` the mean absolute reward per decision interval."""
     total = sum(float(np.abs(e.reward).sum()) for e in episodes)
     time_s = sum(float(e.elapsed_s.sum()) for e in episodes)
-    return time_s / DECISION_S / total if total > 0 else 1.0
+    return mean * time_s / DECISION_S / total if total > 0 else mean
 
 
 def merge_short_holds(episode: Episode) -> Episode:

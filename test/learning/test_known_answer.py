@@ -47,6 +47,13 @@ def test_q_learning_serves_the_leg_with_the_queue(tmp_path, name):
     assert right.mean() > 0.99
 
 
+def test_rewards_are_scaled_to_the_mean_asked_for():
+    data, _ = record()
+    config = TrainConfig(cql=QLearningConfig(reward_mean=3.0), holdout_share=0)
+    learned = taught(data, 'cql', config).data
+    assert learned.rewards.sum() / learned.intervals.sum() == pytest.approx(-3)
+
+
 def test_the_estimate_is_of_the_size_of_the_return(tmp_path):
     data, _ = record()
     training = train_algorithm(taught(data, 'cql', CONFIG), 'cql', CONFIG, 1, tmp_path / 'log')
