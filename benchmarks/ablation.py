@@ -31,6 +31,7 @@ from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.dataset.io import read_record
 from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.evaluate.contest import Contestant, play_all
+from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.observation.spec import SPEC_VERSION
 from saferl_ros.record.recorder import record, RecordConfig
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
@@ -130,7 +131,11 @@ def run_row(
         ),
     ]
     *rows, net_plan, own_plan = play_all(
-        junctions, [*contestants, *references], demands, jobs=jobs
+        junctions,
+        [*contestants, *references],
+        demands,
+        jobs=jobs,
+        kept=KeptEpisodes(folder / 'episodes.jsonl'),  # the references of all rows
     )
     mean = np.mean(rows, axis=0)
     cost = price(read_record(files[0]))
