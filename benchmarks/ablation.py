@@ -24,7 +24,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from saferl_ros.bundle.folders import bundles_of
 from saferl_ros.bundle.produce import train_all
-from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.dataset.coverage import price
 from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
@@ -36,6 +35,7 @@ from saferl_ros.observation.spec import SPEC_VERSION
 from saferl_ros.record.recorder import record, RecordConfig
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.train.config import TrainConfig
+from saferl_ros.yaml_file import read_yaml
 
 ROOT = Path(__file__).parents[1]
 SCALES = (0.7, 1.15)

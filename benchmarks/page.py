@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from saferl_ros.cli.run_config import RunConfig
-from saferl_ros.cli.yaml_file import differences, read_yaml
 from saferl_ros.dataset.intervals import Interval
 from saferl_ros.evaluate.judge import read_evaluation
 from saferl_ros.evaluate.statistics import (
@@ -27,6 +26,7 @@ from saferl_ros.evaluate.statistics import (
     Scores,
 )
 from saferl_ros.report.score_tables import parameters_in_words
+from saferl_ros.yaml_file import differences, read_yaml
 
 DOCS = Path(__file__).parents[1] / 'docs'
 MAPS = ('cologne1', 'cologne3', 'cologne8', 'ingolstadt1', 'ingolstadt7', 'ingolstadt21')

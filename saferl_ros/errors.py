@@ -38,10 +38,13 @@ class MissingExtraError(UsageError):
     """
 
     def __init__(self, library: str, extra: str) -> None:
-        super().__init__(
-            f"'{library}' is not installed; it comes with the extra [{extra}]: "
-            f"pip install 'saferl_ros[{extra}]'"
-        )
+        remedy = f"it comes with the extra [{extra}]: pip install 'saferl_ros[{extra}]'"
+        if library == 'saferl_msgs':  # no pip has it
+            remedy = (
+                "build it from this repository's folder saferl_msgs: 'make ros', or colcon build "
+                'in a ROS 2 workspace'
+            )
+        super().__init__(f"'{library}' is not installed; {remedy}")
         self.library = library
         self.extra = extra
 

@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.dataset.io import cannot_write
 from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.errors import MissingExtraError, UsageError
@@ -19,6 +18,7 @@ from saferl_ros.scenario.demand import count_departures
 from saferl_ros.scenario.spec import load_scenario
 from saferl_ros.signals.clearance import PROFILES
 from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
+from saferl_ros.yaml_file import read_yaml
 
 Subparsers = Any  # argparse's own type is private
 
@@ -158,13 +158,18 @@ def add_scenario(parser: argparse.ArgumentParser, *, is_optional: bool = False) 
     parser.add_argument(
         '--horizon', type=seconds, metavar='S', help='length of an episode [s] (default: its own)'
     )
+    add_clearance(parser)
+    add_signals(parser)
+
+
+def add_clearance(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of clearance profile."""
     parser.add_argument(
         '--clearance',
         choices=PROFILES,
         default='legal',
         help='legal: by the book (default); net: as in the network; resco: for comparison only',
     )
-    add_signals(parser)
 
 
 def add_signals(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ from saferl_ros.cli.arguments import (
 )
 from saferl_ros.cli.screen import print_json, print_table
 from saferl_ros.dataset.io import cannot_write
-from saferl_ros.errors import ConfigError, UsageError
+from saferl_ros.errors import UsageError
 from saferl_ros.scenario.spec import load_scenario
 from saferl_ros.signals.rules import RULE_WORDS
 from saferl_ros.sumo.derive import pick_junction, signal_ids
@@ -67,7 +67,7 @@ def main(options: argparse.Namespace) -> int:
         inputs = [net_file, *scenario.route_files, *scenario.additional_files]
     network = read_network(net_file)
     settings = settings_of(options)
-    _refuse_strangers(settings, network)
+    settings.refuse_strangers(network.programs, network.path.name)
     if options.fix is not None:
         _refuse_inputs(options.fix, [*inputs, *options.routes, options.signals])
         check_output(options.fix)
@@ -89,22 +89,6 @@ def main(options: argparse.Namespace) -> int:
         if fix is not None:
             _print_fix(fix, options.fix, left)
     return int(any(left.values()))
-
-
-def _refuse_strangers(settings: SignalSettings, network: Network) -> None:
-    """
-    Refuse settings that would silently not be used.
-
-    :raises ConfigError: if they name a signal that the network does not have.
-    """
-    for name in settings.junctions:
-        if name not in network.programs:
-            known = list(network.programs)
-            raise ConfigError(
-                f"the settings name junction '{name}', which is no signal of "
-                f"'{network.path.name}'; it has: "
-                f'{", ".join(known[:8])}{" …" if len(known) > 8 else ""}'
-            )
 
 
 def _refuse_inputs(out: Path, inputs: Iterable[Path | None]) -> None:

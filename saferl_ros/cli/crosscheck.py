@@ -7,10 +7,12 @@ from dataclasses import asdict
 import os
 from pathlib import Path
 
+from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.cli.arguments import add_command, add_json, add_scenario, junctions_of, Subparsers
 from saferl_ros.cli.screen import print_json, print_table
 from saferl_ros.env.junction import Junction
+from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.crosscheck import cross_check
 from saferl_ros.isolation import run_isolated
 from saferl_ros.sumo.outputs import TripSummary
@@ -26,13 +28,30 @@ def add_parser(commands: Subparsers) -> None:
         'saferl crosscheck cologne1 --bundle runs/demo/cql',
     )
     add_scenario(parser)
-    parser.add_argument('--bundle', type=Path, required=True, metavar='DIR')
+    parser.add_argument(
+        '--bundle',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help="of one junction; of a network's policy name one of the folders in it",
+    )
     add_json(parser)
 
 
 def main(options: argparse.Namespace) -> int:
     """Print the delay under sumo-rl's environment beside that of the own program."""
-    bundle = load_bundle(options.bundle)
+    folder, *others = find_bundles(options.bundle)
+    if others:
+        raise UsageError(
+            f"'{options.bundle}' is the policy of a network, sumo-rl is asked about one signal; "
+            f"name a single bundle, such as '{folder}'"
+        )
+    bundle = load_bundle(folder)
+    if options.junction not in (None, bundle.manifest.junction_id):
+        raise UsageError(
+            f"--junction '{options.junction}' is not the bundle's, which is for "
+            f"'{bundle.manifest.junction_id}'; leave it out"
+        )
     options.observation = bundle.spec.kind
     options.junction = bundle.manifest.junction_id
     (junction,) = junctions_of(options)
@@ -40,7 +59,7 @@ def main(options: argparse.Namespace) -> int:
         plan_fingerprint=junction.plan.fingerprint(),
         spec_fingerprint=junction.spec.fingerprint(),
     )
-    tasks = [(junction, None), (junction, options.bundle)]
+    tasks = [(junction, None), (junction, folder)]
     trips_of = dict(run_isolated(_run_quietly, tasks, jobs=len(tasks)))
     found = {'net_plan': trips_of[0], options.bundle.name: trips_of[1]}
     if options.json:

@@ -21,11 +21,11 @@ from saferl_ros.cli.arguments import (
     Subparsers,
 )
 from saferl_ros.cli.screen import print_json, print_table, progress_bar, write_json
-from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.control.family import FamilyConfig
 from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.judge import evaluate, EvaluateConfig
 from saferl_ros.evaluate.kept import kept_file
+from saferl_ros.yaml_file import read_yaml
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -45,6 +45,13 @@ def add_parser(commands: Subparsers) -> None:
         '--seeds', type=positive, metavar='N', help='test demands (default: 10, or those of YAML)'
     )
     parser.add_argument('--seed', type=not_negative, help='moves all test demands (default: 0)')
+    parser.add_argument(
+        '--disturbances',
+        type=not_negative,
+        metavar='N',
+        help='test demands that are played under each disturbance too (broken detectors, closed '
+        'lane, rain, surge), without which no gate passes (default: 0, or those of YAML)',
+    )
     parser.add_argument(
         '--config',
         type=Path,
@@ -67,13 +74,20 @@ def main(options: argparse.Namespace) -> int:
     found = [load_bundle(f) for place in bundles.values() for f in find_bundles(place)]
     kinds = {bundle.spec.kind for bundle in found}
     if len(kinds) > 1:
-        raise UsageError(f'bundles with different observations ({", ".join(sorted(kinds))})')
+        told = ', '.join(f'{b.manifest.junction_id}: {b.spec.kind}' for b in found)
+        raise UsageError(
+            f'the bundles see different things ({told}); judge those of one observation at a time'
+        )
     options.observation = kinds.pop() if kinds else 'detector'
     families = {json.dumps(bundle.manifest.family, sort_keys=True) for bundle in found}
     junctions = junctions_of(options)
     check_output(options.output)
-    given = {'seeds': options.seeds, 'seed': options.seed}
+    given: dict[str, Any] = {'seeds': options.seeds, 'seed': options.seed}
     stated = read_yaml(options.config, EvaluateConfig) if options.config else EvaluateConfig()
+    if options.disturbances is not None:
+        given['degradation'] = stated.degradation.model_copy(
+            update={'demands': options.disturbances}
+        )
     config = stated.model_copy(update={k: v for k, v in given.items() if v is not None})
     with (
         progress_bar('tuning baselines') as tuning,

@@ -10,10 +10,10 @@ from typing import Any
 from saferl_ros.bundle.gate_stamp import stamp_gate
 from saferl_ros.cli.arguments import add_command, add_json, Subparsers
 from saferl_ros.cli.screen import print_json, write_json
-from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.gate import GateConfig, judge_gate
 from saferl_ros.evaluate.judge import read_evaluation
+from saferl_ros.yaml_file import read_yaml
 
 
 def add_parser(commands: Subparsers) -> None:

@@ -23,7 +23,6 @@ from saferl_ros.cli.arguments import (
 from saferl_ros.cli.budget import family_search
 from saferl_ros.cli.inspect import print_qualities
 from saferl_ros.cli.screen import print_json, progress_bar
-from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.control.family import FamilyConfig, PLAN_FAMILIES
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import record_paths
@@ -31,6 +30,7 @@ from saferl_ros.dataset.io import export_csv, read_record, write_record
 from saferl_ros.env.reward import REWARDS
 from saferl_ros.errors import UsageError
 from saferl_ros.record.recorder import record, RecordConfig
+from saferl_ros.yaml_file import read_yaml
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -58,16 +58,22 @@ def add_parser(commands: Subparsers) -> None:
         metavar='DATA.h5',
         help='a file; of several junctions a folder of files',
     )
-    parser.add_argument('--episodes', type=positive, default=100, metavar='N')
+    parser.add_argument(
+        '--episodes', type=positive, default=100, metavar='N', help='(default: %(default)s)'
+    )
     parser.add_argument('--seed', type=not_negative, default=0, metavar='S')
     parser.add_argument(
         '--plans',
         choices=PLAN_FAMILIES,
-        default='leadlag',
         help='net: the own plan alone; library: one plan an hour; splits: greens vary by cycle; '
         'leadlag: lefts lead or lag and greens vary a little (default); order: any order',
     )
-    parser.add_argument('--family', type=Path, metavar='YAML', help='ranges of the family')
+    parser.add_argument(
+        '--family',
+        type=Path,
+        metavar='YAML',
+        help='plans and ranges of the family (see the README), instead of --plans',
+    )
     parser.add_argument(
         '--budget',
         type=price_budget,
@@ -92,10 +98,15 @@ def main(options: argparse.Namespace) -> int:
     if options.scenario is None:
         raise UsageError('name a SCENARIO to simulate, or a recording with --from-bag BAG')
     junctions = junctions_of(options)
-    family = read_yaml(options.family, FamilyConfig) if options.family else FamilyConfig()
-    if not options.family:
-        family = FamilyConfig(plans=options.plans)
-    if options.budget is not None and (options.family or options.plans != 'leadlag'):
+    if options.family and options.plans:
+        raise UsageError(
+            f"--family '{options.family}' says which plans; leave out --plans, or write "
+            f"'plans: {options.plans}' into the file"
+        )
+    family = FamilyConfig(plans=options.plans) if options.plans else FamilyConfig()
+    if options.family:
+        family = read_yaml(options.family, FamilyConfig)
+    if options.budget is not None and (options.family or options.plans):
         raise UsageError('--budget searches the family: leave out --family and --plans')
     config = RecordConfig(
         episodes=options.episodes,
@@ -120,8 +131,9 @@ def main(options: argparse.Namespace) -> int:
 
 def _from_bag(options: argparse.Namespace) -> int:
     """Turn a recorded bag into a record."""
-    if options.budget is not None:
-        raise UsageError('--from-bag records what was there; leave out --budget')
+    for name in ('budget', 'plans', 'family', 'signals'):
+        if getattr(options, name) is not None:
+            raise UsageError(f'--from-bag records what was there; leave out --{name}')
     if options.scenario is not None:
         raise UsageError(
             f"--from-bag takes everything from the bag; leave out '{options.scenario}'"

@@ -17,7 +17,6 @@ from saferl_ros.cli.inspect import print_qualities
 from saferl_ros.cli.run_config import RunConfig
 from saferl_ros.cli.screen import print_json, progress_bar, write_json
 from saferl_ros.cli.train import print_unguarded
-from saferl_ros.cli.yaml_file import differences, read_yaml
 from saferl_ros.control.family import FamilyConfig
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import record_paths
@@ -26,6 +25,7 @@ from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.judge import evaluate, read_evaluation
 from saferl_ros.evaluate.kept import kept_file
 from saferl_ros.record.recorder import record
+from saferl_ros.yaml_file import differences, read_yaml
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -35,7 +35,8 @@ def add_parser(commands: Subparsers) -> None:
         'run',
         main,
         'go the whole path: record, inspect, train, evaluate, gate, report; resumes when rerun',
-        'saferl run config/demo.yaml',
+        "saferl run config/demo.yaml\n\nexit code 0 whatever the gate says; 'saferl gate' answers "
+        'with its own',
     )
     parser.add_argument('config', type=Path, metavar='CONFIG.yaml')
     parser.add_argument(

@@ -8,10 +8,20 @@ import sys
 
 from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import load_bundle
-from saferl_ros.cli.arguments import add_command, not_negative, require, seconds, Subparsers
+from saferl_ros.cli.arguments import (
+    add_clearance,
+    add_command,
+    add_signals,
+    not_negative,
+    require,
+    seconds,
+    settings_of,
+    Subparsers,
+)
 from saferl_ros.errors import UsageError
 from saferl_ros.ros.graph import nodes_of
 from saferl_ros.ros.processes import run_nodes
+from saferl_ros.ros.street_of import check_street, observation_of
 from saferl_ros.scenario import load_scenario
 
 
@@ -25,7 +35,9 @@ def add_parser(commands: Subparsers) -> None:
         'saferl sim --scenario cologne1 --bundle runs/demo/cql --mode shadow --record recording',
     )
     parser.add_argument(
-        '--scenario', default='cologne1', metavar='SCENARIO', help='built-in name or .sumocfg'
+        '--scenario',
+        metavar='SCENARIO',
+        help='built-in name or .sumocfg (default: the built-in one that the bundle was made for)',
     )
     parser.add_argument(
         '--bundle',
@@ -35,6 +47,8 @@ def add_parser(commands: Subparsers) -> None:
         metavar='DIR',
         help="policy bundle; once per junction, or a network's folder of bundles",
     )
+    add_clearance(parser)
+    add_signals(parser)
     parser.add_argument(
         '--mode',
         choices=('shadow', 'advisory', 'active'),
@@ -73,18 +87,19 @@ def sim(options: argparse.Namespace) -> int:
         raise UsageError(
             f'--real-time-factor {options.real_time_factor:g} must lie between 0 and 1000'
         )
-    scenario = load_scenario(options.scenario)
-    for place in options.bundle:
-        for folder in find_bundles(place):
-            load_bundle(folder)
-    more: dict[str, object] = {'seed': options.seed}
+    bundles = [load_bundle(folder) for place in options.bundle for folder in find_bundles(place)]
+    given = options.scenario or bundles[0].manifest.scenario
+    scenario = load_scenario(given)
+    check_street(scenario, bundles, clearance=options.clearance, settings=settings_of(options))
+    more: dict[str, object] = {
+        'seed': options.seed,
+        'observation': observation_of(bundles),
+        'clearance': options.clearance,
+        'signals': str(options.signals.resolve()) if options.signals else '',
+    }
     if options.horizon:
         more['horizon_s'] = options.horizon
-    name = (
-        scenario.name
-        if Path(options.scenario).suffix == ''
-        else str(Path(options.scenario).resolve())
-    )
+    name = scenario.name if Path(given).suffix == '' else str(Path(given).resolve())
     nodes = nodes_of(
         'simulation' if options.mode == 'active' else 'shadow',
         scenario=name,

@@ -18,12 +18,12 @@ from saferl_ros.cli.arguments import (
     Subparsers,
 )
 from saferl_ros.cli.screen import print_json, progress_bar
-from saferl_ros.cli.yaml_file import build_model, read_yaml
 from saferl_ros.dataset.coverage import notes_of, quality
 from saferl_ros.dataset.files import check_together, find_records
 from saferl_ros.dataset.io import cannot_write, read_record
 from saferl_ros.errors import ConfigError, UsageError
 from saferl_ros.train.config import ALGORITHMS, TrainConfig
+from saferl_ros.yaml_file import build_model, read_yaml
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -118,7 +118,7 @@ def _config(options: argparse.Namespace) -> TrainConfig:
 
 
 def _algorithms(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(','))
+    names = tuple(name.strip() for name in text.split(','))
     for name in names:
         if name not in ALGORITHMS:
             raise UsageError(f"--algo '{name}' is unknown; choose from {', '.join(ALGORITHMS)}")

@@ -44,6 +44,7 @@ from saferl_ros.errors import UsageError
 from saferl_ros.ros import names
 from saferl_ros.ros.graph import nodes_of, NodeSpec, params_file, USES
 from saferl_ros.ros.processes import GRACE_S
+from saferl_ros.ros.street_of import observation_of
 from saferl_ros.scenario import load_scenario
 
 MODES = {  # beside the fixed-time controller nobody else may command
@@ -194,11 +195,16 @@ def nodes_given(use: str, given: Mapping[str, str]) -> list[NodeSpec]:
         more['seed'] = int(_number('seed', given['seed'], 0, 2**31 - 1, is_whole=True))
     if given.get('horizon_s'):
         more['horizon_s'] = _number('horizon_s', given['horizon_s'], 1e-9, 1e6)
+    bundles = _bundles(given['bundle'], filed)
+    if bundles and use in _SIMULATED:
+        more['observation'] = observation_of(
+            [load_bundle(folder) for place in bundles for folder in find_bundles(Path(place))]
+        )
     factor = given.get('real_time_factor')
     return nodes_of(
         use,
         scenario=_scenario(given.get('scenario', '')),
-        bundles=_bundles(given['bundle'], filed),
+        bundles=bundles,
         mode=_mode(use, given['mode']),
         gui=_truth('gui', given.get('gui', '')),
         real_time_factor=_number('real_time_factor', factor, 0, 1000) if factor else None,

@@ -406,8 +406,9 @@ def _misfit(seat: _Seat, state: SignalState, readings: DetectorReadings) -> str:
     ):
         if ours != theirs:
             return (
-                f'the bundle is for {what} {ours}, the street has {theirs}; '
-                'train a bundle for this junction'
+                f'the bundle is for {what} {ours}, the street has {theirs}; give the bridge the '
+                'observation, clearances and signal settings that it was learned with, or train '
+                'a bundle for this junction'
             )
     return ''
 

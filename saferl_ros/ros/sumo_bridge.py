@@ -19,6 +19,7 @@ from saferl_msgs.srv import Rearm
 from saferl_ros.bag.description import JunctionDescription
 from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.env.street_network import StreetNetwork
+from saferl_ros.observation.spec import OBSERVATION_KINDS
 from saferl_ros.ros import convert, diagnostics, names, qos
 from saferl_ros.ros.attendance import Attendance
 from saferl_ros.ros.executor import executor_of
@@ -30,13 +31,26 @@ from saferl_ros.ros.request_desk import RemoteAlarm
 from saferl_ros.ros.wire import Wire
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.shield import CabinetMode, CabinetTick, Shield, ShieldReason
+from saferl_ros.signals.clearance import PROFILES
+from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
 from saferl_ros.sumo.simulation import SimulationOptions
+from saferl_ros.yaml_file import read_yaml
 
 PARAMETERS = (
     Declared(name='scenario', default='cologne1', about='built-in name, .sumocfg, or .net.xml'),
     Declared(name='routes', default=(), about='route files for a .net.xml'),
     Declared(name='junctions', default=(), about='signals to control; by default all'),
-    Declared(name='observation', default='detector', about='as in saferl record'),
+    Declared(
+        name='observation', default='detector',
+        about=f'what the detectors tell: {", ".join(OBSERVATION_KINDS)}',
+    ),
+    Declared(
+        name='clearance', default='legal', about=f'clearance profile: {", ".join(PROFILES)}'
+    ),
+    Declared(
+        name='signals', default='',
+        about='YAML file of bounds and longer clearances, as saferl --signals; empty: none',
+    ),
     Declared(
         name='horizon_s', default=0.0, bounds=(0.0, 1e6),
         about='length of the run [s]; 0: that of the scenario',
@@ -100,7 +114,15 @@ class SumoBridge(Node):
             horizon_s=values['horizon_s'] or None,
         )
         junctions = derive_junctions(
-            scenario, values['junctions'], observation=values['observation']
+            scenario,
+            values['junctions'],
+            clearance=values['clearance'],
+            observation=values['observation'],
+            settings=(
+                read_yaml(Path(values['signals']), SignalSettings)
+                if values['signals']
+                else NO_SETTINGS
+            ),
         )
         alarms = [RemoteAlarm() for _ in junctions]
         shields = [
@@ -122,7 +144,6 @@ class SumoBridge(Node):
         self.is_lock_step = not self._factor
         self._lamp_log = LampLog(Path(values['lamp_log'])) if values['lamp_log'] else None
         self._sequence = 0
-        self._shield_s = scenario.begin_s  # the shield's clock
         self._began_s, self._begin_s = time.monotonic(), scenario.begin_s
         self._said_s = -1e9  # when diagnostics were last published, steady clock
         if not values['armed_at_start']:

@@ -147,11 +147,16 @@ def _from_sumocfg(path: Path) -> Scenario:
 
     def number(default: float, *tags: str) -> float:
         text = next((values[tag] for tag in tags if values.get(tag)), None)
-        return default if text is None else parse_time_s(text)
+        try:
+            return default if text is None else parse_time_s(text)
+        except ScenarioError as error:
+            raise ScenarioError(f"'{path}', <{tags[0]}>: {error}") from error
 
     nets = files('net-file', 'net')
     if not nets:
-        raise ScenarioError(f"'{path}' names no net-file")
+        raise ScenarioError(
+            f'\'{path}\' names no net-file; state it under <input> as <net-file value="…"/>'
+        )
     begin_s = number(0.0, 'begin')
     end_s = number(-1.0, 'end')
     return Scenario(

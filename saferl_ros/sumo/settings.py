@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from saferl_ros.errors import ConfigError
 from saferl_ros.signals.clearance import WALKING_MPS
 
 DEFAULT_MAX_GREEN_S = 60.0
@@ -51,6 +53,21 @@ class SignalSettings(BaseModel):
     def of(self, junction_id: str) -> PlanLimits:
         """Return what holds for one junction."""
         return self.junctions.get(junction_id, self.default)
+
+    def refuse_strangers(self, known: Collection[str], network: str) -> None:
+        """
+        Refuse settings that would silently not be used.
+
+        :param known: the network's signals.
+        :param network: its name, for people.
+        :raises ConfigError: if they name a signal that the network does not have.
+        """
+        for name in self.junctions:
+            if name not in known:
+                raise ConfigError(
+                    f"the settings name junction '{name}', which is no signal of '{network}'; "
+                    f'it has: {", ".join([*known][:8])}{" …" if len(known) > 8 else ""}'
+                )
 
 
 NO_SETTINGS = SignalSettings()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from saferl_ros.errors import ConfigError
 
 ALGORITHMS = ('cql', 'bc', 'dqn')
+HiddenUnits = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]  # by layer
 
 
 class QLearningConfig(BaseModel):
@@ -23,7 +25,7 @@ class QLearningConfig(BaseModel):
     # larger, the more errors count by their size and not their square, the less alpha weighs
     n_steps: int = Field(default=1, ge=1)  # decisions whose rewards are summed before a bootstrap
     discount_by_time: bool = True  # a decision of 15 s counts as three; else each counts as one
-    hidden_units: tuple[int, ...] = (32, 32)  # larger ones learn the noise of the record
+    hidden_units: HiddenUnits = (32, 32)  # larger ones learn the noise of the record
     mask_illegal: bool = True  # never bootstrap from a stage that the automaton would refuse
     ensemble: int = Field(default=10, ge=1, le=50)  # networks; their mean decides and teaches
     pessimism: float = Field(default=0.0, ge=0)  # standard deviations between the networks that
@@ -38,6 +40,12 @@ class QLearningConfig(BaseModel):
     target_update_interval: int = Field(default=1000, ge=1)
     max_weight: float = Field(default=20.0, ge=1)  # samples weigh 1 / behaviour probability, up to
 
+    @model_validator(mode='after')
+    def _one_of_both(self) -> QLearningConfig:
+        if self.n_quantiles and self.ensemble > 1:
+            raise ValueError(f'n_quantiles {self.n_quantiles} is for one network: add ensemble: 1')
+        return self
+
 
 class CloningConfig(BaseModel):
     """Behaviour cloning: imitates the own plan, the honest baseline."""
@@ -45,7 +53,7 @@ class CloningConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     steps: int = Field(default=6_000, ge=1)
-    hidden_units: tuple[int, ...] = (128, 128)
+    hidden_units: HiddenUnits = (128, 128)
     learning_rate: float = Field(default=1e-3, gt=0)
     batch_size: int = Field(default=256, ge=1)
     beta: float = Field(default=0.0, ge=0)  # d3rlpy's penalty on large logits

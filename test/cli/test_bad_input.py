@@ -16,9 +16,9 @@ import pytest
 from saferl_ros.bundle.manifest import Manifest
 from saferl_ros.cli.run import open_run_folder
 from saferl_ros.cli.run_config import RunConfig
-from saferl_ros.cli.yaml_file import read_yaml
 from saferl_ros.dataset.io import read_record
 from saferl_ros.scenario.catalogue import nets_dir
+from saferl_ros.yaml_file import read_yaml
 
 pytestmark = pytest.mark.sumo
 
@@ -302,6 +302,42 @@ def test_a_budget_and_a_family_are_refused(tmp_path):
     assert_refused(done, '--budget', 'leave out --family and --plans')
     done = saferl('record', 'cologne1', '--budget', '0', '-o', out)
     assert_refused(done, "'0'", 'a ratio of delays above zero')
+
+
+def test_a_family_file_and_plans_are_refused(tmp_path):
+    family = tmp_path / 'family.yaml'
+    family.write_text('green_scale: 1.0\n')
+    given = ('record', 'cologne1', '-o', tmp_path / 'x.h5', '--family', family)
+    assert_refused(saferl(*given, '--plans', 'order'), '--family', "'plans: order'", 'leave out')
+
+
+@pytest.mark.parametrize('command', ['record', 'evaluate'])
+def test_settings_of_an_unknown_signal_are_refused_before_anything_is_played(tmp_path, command):
+    signals = tmp_path / 'signals.yaml'
+    signals.write_text('junctions: {c1: {yellow_s: {0: 6}}}\n')
+    out = tmp_path / 'out'
+    done = saferl(command, 'crossing', '--signals', signals, '-o', out)
+    assert_refused(done, "junction 'c1'", 'no signal of', 'it has: c')
+    assert not out.exists()
+
+
+def test_an_unknown_reward_is_refused_before_anything_is_recorded(tmp_path):
+    path = tmp_path / 'run.yaml'
+    path.write_text('name: x\nscenario: cologne1\nrecord: {reward: speed}\n')
+    assert_refused(saferl('run', path, cwd=tmp_path), 'record.reward', "'speed'", 'time_lost')
+
+
+def test_several_quantiles_of_an_ensemble_are_refused(tmp_path):
+    path = tmp_path / 'run.yaml'
+    path.write_text('name: x\nscenario: cologne1\ntrain: {cql: {n_quantiles: 8}}\n')
+    assert_refused(saferl('run', path, cwd=tmp_path), 'train.cql', 'add ensemble: 1')
+
+
+def test_a_second_opinion_on_another_junction_is_refused(small_bundles):
+    done = saferl(
+        *('crosscheck', 'cologne1', '--junction', 'other', '--bundle', small_bundles / 'cql')
+    )
+    assert_refused(done, "'other'", 'leave it out')
 
 
 def test_a_bundle_named_like_a_baseline_is_refused(tmp_path, small_bundles):

@@ -118,6 +118,8 @@ def test_a_node_that_dies_ends_the_run_with_exit_code_1_and_its_name(small_run, 
         (('--bundle', '/nowhere'), 'is no policy bundle'),
         (('--bundle', 'BUNDLE', '--scenario', 'colonge1'), 'did you mean cologne1'),
         (('--bundle', 'BUNDLE', '--real-time-factor', '-1'), 'between 0 and 1000'),
+        (('--bundle', 'BUNDLE', '--scenario', 'ingolstadt1'), 'name the scenario that'),
+        (('--bundle', 'BUNDLE', '--clearance', 'resco'), 'clearance profile'),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_starts(arguments, said, small_run):

@@ -24,6 +24,7 @@ ORDER = (  # a room may import itself and the rooms before it
     *(
         'errors',
         'naming',
+        'yaml_file',
         'nursery',
         'isolation',
         'signals',

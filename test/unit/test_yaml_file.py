@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from saferl_ros.cli.run_config import RunConfig
-from saferl_ros.cli.yaml_file import build_model, read_yaml
 from saferl_ros.errors import ConfigError
 from saferl_ros.record.recorder import RecordConfig
 from saferl_ros.train.config import TrainConfig
+from saferl_ros.yaml_file import build_model, read_yaml
 
 ROOT = Path(__file__).parents[2]
 
