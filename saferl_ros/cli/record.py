@@ -142,7 +142,13 @@ def _from_bag(options: argparse.Namespace) -> int:
         check_output(path)
     if options.output.exists():
         raise UsageError(f"'{options.output}' exists; remove it or choose another output")
-    write_record(record_from_bag(options.from_bag, junction_id=options.junction), options.output)
+    with progress_bar('reading the bag [h]') as progress:
+        found = record_from_bag(
+            options.from_bag,
+            junction_id=options.junction,
+            progress=lambda hours: progress(round(hours), None),
+        )
+    write_record(found, options.output)
     return _show(options, [options.output])
 
 

@@ -18,8 +18,8 @@ _errors = Console(stderr=True)
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr from the first call on; yields what to call with (done, total)."""
+def progress_bar(label: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a bar on stderr from the first call on; yields what to call with (done, total if known)."""
     with Progress(
         TextColumn(f'{label:<22}'),
         BarColumn(),

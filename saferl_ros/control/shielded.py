@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Protocol
 
-from saferl_ros.control.bundled import StageScorer
+import numpy as np
+import numpy.typing as npt
+
 from saferl_ros.control.controller import Decision, Moment
 from saferl_ros.env.junction import DECISION_S
 from saferl_ros.shield import ObservingAlarm, Proposal, Shield, ShieldReason
 
 FALLBACK_HOLD_S = 1.0  # the program is asked every second, as in a cabinet
+
+
+class StageScorer(Protocol):
+    """Anything that scores stages: a loaded bundle, or a network in training."""
+
+    def scores(self, observation: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return one score per stage, higher is better, shape ``(n_stages,)``."""
 
 
 class Shielded:

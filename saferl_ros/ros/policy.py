@@ -43,7 +43,7 @@ PARAMETERS = (
     Declared(name='autostart', default=False, about='configure and activate by itself'),
     Declared(
         name='max_silence_s', default=5.0, bounds=(0.1, 3600.0),
-        about='wall time without a state after which diagnostics warn [s]',
+        about='wall time without a state after which diagnostics tell an error [s]',
     ),
 )  # fmt: skip
 
