@@ -274,7 +274,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=Path, nargs='*', help='default: all of them')
     parser.add_argument('--jobs', type=int, default=2)
-    parser.add_argument('--only', nargs='+', metavar='ROW', help='run these rows alone')
+    parser.add_argument(
+        '--only', nargs='*', metavar='ROW', help='run these rows alone; none: write the page alone'
+    )
     parser.add_argument('--docs', type=Path, default=ROOT / 'docs')
     options = parser.parse_args()
     everything = sorted(Path(__file__).with_suffix('').glob('*.yaml'))
@@ -292,7 +294,7 @@ def main() -> None:
         kept = read_kept(store)
         folder = ROOT / 'runs' / 'ablation' / ablation.scenario
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = options.only or ablation.rows
+        wanted = ablation.rows if options.only is None else options.only
         for row in (row for row in ablation.rows if row in wanted):
             if row in ablation.current(kept):
                 continue

@@ -19,7 +19,7 @@ _errors = Console(stderr=True)
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a bar on stderr from the first call on; yields what to call with (done, total if known)."""
+    """Show a bar on stderr from the first call on; yields what to call with (done, total)."""
     with Progress(
         TextColumn(f'{label:<22}'),
         BarColumn(),
