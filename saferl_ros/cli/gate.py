@@ -27,7 +27,12 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument('evaluation', type=Path, metavar='EVAL.json')
     parser.add_argument('--controller', default='cql', help='which one (default: cql)')
-    parser.add_argument('--config', type=Path, metavar='YAML', help='the limits')
+    parser.add_argument(
+        '--config',
+        type=Path,
+        metavar='YAML',
+        help='the limits (docs/configuration.md, under gate)',
+    )
     parser.add_argument(
         '--bundle',
         type=Path,

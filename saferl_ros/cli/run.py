@@ -38,7 +38,9 @@ def add_parser(commands: Subparsers) -> None:
         "saferl run config/demo.yaml\n\nexit code 0 whatever the gate says; 'saferl gate' answers "
         'with its own',
     )
-    parser.add_argument('config', type=Path, metavar='CONFIG.yaml')
+    parser.add_argument(
+        'config', type=Path, metavar='CONFIG.yaml', help='its keys: docs/configuration.md'
+    )
     parser.add_argument(
         '-o', '--output', type=Path, metavar='DIR', help='default: runs/<name of the config>'
     )

@@ -20,17 +20,28 @@ from saferl_ros.train.config import TrainConfig
 class RunConfig(BaseModel):
     """Everything that decides a run, from one YAML file."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid', coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True, frozen=True, extra='forbid', coerce_numbers_to_str=True
+    )
 
     name: str = Field(pattern=r'^[A-Za-z0-9._-]+$')
+    """letters, digits and . _ -; results go to runs/<name>."""
     scenario: str
+    """Built-in name ('saferl scenarios' lists them), .sumocfg, or .net.xml with routes."""
     routes: tuple[Path, ...] = ()
+    """Route files of a .net.xml."""
     junction: str | None = None
+    """The only signal to control; null: all of them."""
     begin_s: float | None = Field(default=None, ge=0)
+    """When an episode begins [s]; null: as the scenario says."""
     horizon_s: float | None = Field(default=None, gt=0)
+    """Length of an episode [s]; null: as the scenario says."""
     clearance: Literal['legal', 'net', 'resco'] = 'legal'
+    """By the book, as in the network, or yellow only (for comparison with published figures)."""
     observation: Literal['detector', 'neighbours', 'ideal', 'sumo_rl'] = 'detector'
-    signals: SignalSettings = NO_SETTINGS  # bounds and longer times, by junction
+    """What policies see; the README says what each is."""
+    signals: SignalSettings = NO_SETTINGS
+    """What an engineer states of the signals."""
     record: RecordConfig = RecordConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()

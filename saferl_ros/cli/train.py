@@ -42,7 +42,12 @@ def add_parser(commands: Subparsers) -> None:
         '--algo', metavar='LIST', help='cql, bc, dqn, separated by commas (default: cql,bc)'
     )
     parser.add_argument('-o', '--output', type=Path, required=True, metavar='DIR')
-    parser.add_argument('--config', type=Path, metavar='YAML', help='hyper-parameters')
+    parser.add_argument(
+        '--config',
+        type=Path,
+        metavar='YAML',
+        help="the 'train' part of a run's configuration (docs/configuration.md)",
+    )
     parser.add_argument('--steps', type=positive, help='gradient steps of cql and dqn')
     parser.add_argument('--seeds', metavar='LIST', help='training seeds, for example 1,2,3')
     parser.add_argument('--device', default='cpu', help='cpu (default) or cuda:0')

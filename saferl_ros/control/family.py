@@ -40,17 +40,28 @@ _MINOR_SHIFTS: Shifts = {0: 1.0}
 class FamilyConfig(BaseModel):
     """Ranges of a family; probabilities of a set of shifts must add up to one."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
     plans: str = 'leadlag'
-    green_scale: float = Field(default=1.2, gt=0, le=3)  # own greens times this, because complete
-    # clearances make the cycle longer; not for the plan 'net'
-    swap_probability: float = Field(default=0.5, ge=0, le=1)  # a left lags instead of leading
-    main_shift_s: Shifts = _MAIN_SHIFTS  # for greens of 15 s and more
-    minor_shift_s: Shifts = _MINOR_SHIFTS  # for shorter greens
-    vary_share: float = Field(default=1.0, gt=0, le=1)  # of the cycles; the others keep the scaled
-    # greens in their own order, for records that deviate rarely
-    grid_s: float = Field(default=5.0, gt=0)  # greens are minimum green plus multiples of this
+    """net, library, splits, leadlag or order, as saferl record --plans."""
+    green_scale: float = Field(default=1.2, gt=0, le=3)
+    """
+    Own greens times this, because complete clearances make the cycle longer; not for the plan
+    'net'.
+    """
+    swap_probability: float = Field(default=0.5, ge=0, le=1)
+    """How often a left lags instead of leading."""
+    main_shift_s: Shifts = _MAIN_SHIFTS
+    """For greens of 15 s and more: shift [s] to its probability; they add up to 1."""
+    minor_shift_s: Shifts = _MINOR_SHIFTS
+    """The same for shorter greens."""
+    vary_share: float = Field(default=1.0, gt=0, le=1)
+    """
+    Of the cycles; the others keep the scaled greens in their own order, for records that
+    deviate rarely.
+    """
+    grid_s: float = Field(default=5.0, gt=0)
+    """Greens are minimum green plus multiples of this [s]."""
 
     @field_validator('plans')
     @classmethod

@@ -26,13 +26,18 @@ Share = Annotated[float, Field(gt=0, le=1)]  # of the detectors
 class DegradationConfig(BaseModel):
     """How widely to look for trouble."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
-    demands: int = Field(default=0, ge=0)  # demands per disturbance; zero leaves it out
+    demands: int = Field(default=0, ge=0)
+    """Test demands per disturbance; zero leaves it out, and then no gate passes."""
     blind_shares: tuple[Share, ...] = (0.1, 0.25, 0.5)
+    """Of the detectors, those that see nobody."""
     stuck_shares: tuple[Share, ...] = (0.1, 0.25)
+    """Of the detectors, those that always see a full lane."""
     demand_scales: tuple[DemandScale, ...] = (0.5, 1.5)
+    """Demand over the nominal one."""
     surge_factor: float = Field(default=2.0, ge=1)
+    """Demand from one direction, over its own, for twenty minutes."""
 
 
 class Trouble(BaseModel):

@@ -17,19 +17,30 @@ N_NAMED = 3  # collisions that a reason names
 class GateConfig(BaseModel):
     """The limits; every one is judged with its interval."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
     max_delay_over_net_plan: float = Field(default=1.0, gt=0)
+    """Upper end of the interval of the ratio."""
     max_delay_over_actuated: float = Field(default=1.0, gt=0)
+    """The same, over tuned actuated control."""
     max_delay_over_max_pressure: float = Field(default=1.0, gt=0)
+    """The same, over tuned max-pressure."""
     max_wait_s: float = Field(default=300.0, gt=0)
-    max_extra_collisions: float = Field(default=0.0, ge=0)  # over net_plan, all demands
-    max_extra_teleports: float = Field(default=0.0, ge=0)  # over net_plan, all demands
+    """How long a vehicle may stand [s]."""
+    max_extra_collisions: float = Field(default=0.0, ge=0)
+    """Over net_plan, all demands."""
+    max_extra_teleports: float = Field(default=0.0, ge=0)
+    """Over net_plan, all demands."""
     max_monitor_faults: int = Field(default=0, ge=0)
+    """All demands."""
     max_starved: int = Field(default=0, ge=0)
-    max_disturbed_over_net_plan: float = Field(default=1.0, gt=0)  # under each disturbance
-    max_broken_over_own_plan: float = Field(default=1.05, gt=0)  # with broken detectors
-    needs_disturbances: bool = True  # fails whom nobody judged under disturbances
+    """Movements that waited longer than the maximum red."""
+    max_disturbed_over_net_plan: float = Field(default=1.0, gt=0)
+    """Delay under each disturbance."""
+    max_broken_over_own_plan: float = Field(default=1.05, gt=0)
+    """Delay with broken detectors, over the plan that then takes over."""
+    needs_disturbances: bool = True
+    """Fails whom nobody judged under disturbances."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,12 +50,16 @@ BASELINES = ('net_plan', 'own_plan', 'best_plan', 'actuated', 'max_pressure', 'b
 class EvaluateConfig(BaseModel):
     """On which demands to judge."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
-    seeds: int = Field(default=10, ge=0, le=1000)  # resampled demands
-    seed: int = Field(default=0, ge=0)  # moves all test demands
+    seeds: int = Field(default=10, ge=0, le=1000)
+    """Resampled demands."""
+    seed: int = Field(default=0, ge=0)
+    """Moves all test demands."""
     scale_range: ScaleRange = (0.7, 1.15)
-    nominal: int = Field(default=1, ge=0, le=1000)  # runs of the scenario's own demand
+    """Demand over the nominal one, spread over the resampled demands."""
+    nominal: int = Field(default=1, ge=0, le=1000)
+    """Runs of the scenario's own demand."""
     tune: TuneConfig = TuneConfig()
     degradation: DegradationConfig = DegradationConfig()
 

@@ -32,11 +32,14 @@ from saferl_ros.sumo.actuated import ActuatedConfig
 class TuneConfig(BaseModel):
     """How long to search."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
     scales: tuple[DemandScale, ...] = Field(default=(1.0, 0.75, 0.9, 1.15), min_length=1)
+    """Demands that baselines are tuned on, over the nominal one."""
     finalists: int = Field(default=5, ge=1)
-    first_round: float = Field(default=0.5, gt=0, le=1)  # share of an episode that all play
+    """Candidates of a baseline that play whole episodes on all of them."""
+    first_round: float = Field(default=0.5, gt=0, le=1)
+    """Share of an episode that all candidates play."""
 
 
 def actuated_candidates() -> list[Contestant]:

@@ -32,17 +32,26 @@ _VERSIONS = {'package_version', 'git_revision', 'sumo_version'}  # of what recor
 class RecordConfig(BaseModel):
     """What to record."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
     episodes: int = Field(default=100, ge=1, le=100_000)
+    """How many hours, or whatever an episode of the scenario lasts."""
     seed: int = Field(default=0, ge=0)
+    """Another one records other demand and other plans."""
     scale_range: ScaleRange = (0.5, 1.25)
-    surge_share: float = Field(default=0.2, ge=0, le=1)  # episodes with a surge from one direction
-    own_plan_share: float = Field(default=0.2, gt=0, le=1)  # demands run under the own plan too
-    budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)  # price of the data: the
-    # widest family within it is searched; None records ``family``
+    """Demand over the nominal one, drawn for each episode."""
+    surge_share: float = Field(default=0.2, ge=0, le=1)
+    """Episodes with a surge from one direction."""
+    own_plan_share: float = Field(default=0.2, gt=0, le=1)
+    """Demands that are run under the own plan too, for the price and for cloning."""
+    budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """
+    Price of the data, such as 1.05: the widest family within it is searched; null records
+    family.
+    """
     family: FamilyConfig = FamilyConfig()
     reward: str = 'time_lost'
+    """time_lost, or one of sumo-rl: diff-waiting-time, average-speed, queue, pressure."""
 
     @field_validator('reward')
     @classmethod

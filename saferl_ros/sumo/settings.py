@@ -25,18 +25,24 @@ class PlanLimits(BaseModel):
     one): who knows of lower speeds or shorter ways corrects the network.
     """
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
     min_green_s: float = Field(default=5.0, ge=3)
-    max_green_s: float | None = Field(default=None, gt=0)  # set, it holds for every stage
-    max_red_s: float = Field(default=150.0, gt=0)  # raised where serving everybody takes longer
-    yellow_s: dict[int, float] = {}  # by link
-    all_red_s: dict[int, float] = {}  # by link
-    walk_s: float | None = Field(default=None, ge=7)  # MUTCD 2009, section 4E.06
+    """Shortest green [s]."""
+    max_green_s: float | None = Field(default=None, gt=0)
+    """Longest green of every stage [s]; null: a stage's stated maxDur, else 60."""
+    max_red_s: float = Field(default=150.0, gt=0)
+    """Longest red of anybody who waits [s]; raised where serving everybody takes longer."""
+    yellow_s: dict[int, float] = {}
+    """By link, longer than computed [s]."""
+    all_red_s: dict[int, float] = {}
+    """By link, longer than computed [s]."""
+    walk_s: float | None = Field(default=None, ge=7)
+    """Length of the walk signal [s] (MUTCD 2009, section 4E.06); null: as computed."""
     walking_mps: float = Field(default=WALKING_MPS, gt=0.3, le=WALKING_MPS)
-    pedestrians: Literal['concurrent', 'exclusive'] = (
-        'concurrent'  # exclusive: no turn beside them
-    )
+    """Speed that pedestrian clearance is computed with [m/s]."""
+    pedestrians: Literal['concurrent', 'exclusive'] = 'concurrent'
+    """exclusive: no turn beside a walk."""
 
 
 DEFAULT_LIMITS = PlanLimits()
@@ -45,10 +51,17 @@ DEFAULT_LIMITS = PlanLimits()
 class SignalSettings(BaseModel):
     """The settings of a network's junctions, from YAML: ``junctions: {ID: {min_green_s: 8}}``."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid', coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        frozen=True,
+        extra='forbid',
+        coerce_numbers_to_str=True,
+    )
 
     default: PlanLimits = DEFAULT_LIMITS
+    """Of every junction that is not named."""
     junctions: dict[str, PlanLimits] = {}
+    """Of the junctions that are named; they take nothing from the default."""
 
     def of(self, junction_id: str) -> PlanLimits:
         """Return what holds for one junction."""

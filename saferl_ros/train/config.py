@@ -16,29 +16,53 @@ HiddenUnits = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_lengt
 class QLearningConfig(BaseModel):
     """Conservative Q-learning and, with one such network and the same data, offline Double DQN."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
     steps: int = Field(default=20_000, ge=1)
-    alpha: float = Field(default=0.005, ge=0)  # weight of the conservative term; dqn ignores it
-    gamma: float = Field(default=0.97, gt=0, lt=1)  # per 5 s of simulated time
-    reward_mean: float = Field(default=1.0, gt=0)  # rewards are scaled to this mean per 5 s; the
-    # larger, the more errors count by their size and not their square, the less alpha weighs
-    n_steps: int = Field(default=1, ge=1)  # decisions whose rewards are summed before a bootstrap
-    discount_by_time: bool = True  # a decision of 15 s counts as three; else each counts as one
-    hidden_units: HiddenUnits = (32, 32)  # larger ones learn the noise of the record
-    mask_illegal: bool = True  # never bootstrap from a stage that the automaton would refuse
-    ensemble: int = Field(default=10, ge=1, le=50)  # networks; their mean decides and teaches
-    pessimism: float = Field(default=0.0, ge=0)  # standard deviations between the networks that
-    # are taken off their mean: stages that they disagree on must promise more
-    n_critics: int = Field(default=1, ge=1)  # ensembles; the lower one is the target
-    n_quantiles: int = Field(default=0, ge=0)  # above zero: a distribution of returns, one network
+    """Gradient steps."""
+    alpha: float = Field(default=0.005, ge=0)
+    """Weight of the conservative term; dqn ignores it."""
+    gamma: float = Field(default=0.97, gt=0, lt=1)
+    """Discount per 5 s of simulated time."""
+    reward_mean: float = Field(default=1.0, gt=0)
+    """
+    Rewards are scaled to this mean per 5 s; the larger, the more errors count by their size
+    and not their square, and the less alpha weighs.
+    """
+    n_steps: int = Field(default=1, ge=1)
+    """Decisions whose rewards are summed before a bootstrap."""
+    discount_by_time: bool = True
+    """A decision of 15 s counts as three; else each counts as one."""
+    hidden_units: HiddenUnits = (32, 32)
+    """Of each layer; larger ones learn the noise of the record."""
+    mask_illegal: bool = True
+    """Never bootstrap from a stage that the automaton would refuse."""
+    ensemble: int = Field(default=10, ge=1, le=50)
+    """Networks; their mean decides and teaches."""
+    pessimism: float = Field(default=0.0, ge=0)
+    """
+    Standard deviations between the networks that are taken off their mean: stages that they
+    disagree on must promise more.
+    """
+    n_critics: int = Field(default=1, ge=1)
+    """Ensembles; the lower one is the target."""
+    n_quantiles: int = Field(default=0, ge=0)
+    """Above zero: a distribution of returns, one network."""
     learning_rate: float = Field(default=5e-4, gt=0)
-    falling_rate: bool = True  # to zero along a cosine: late steps refine, they no longer roam
-    averaging: float = Field(default=0.999, ge=0, lt=1)  # decay of the running mean of the weights
-    # that is exported; zero exports the last step's weights
+    """Adam's."""
+    falling_rate: bool = True
+    """To zero along a cosine: late steps refine, they no longer roam."""
+    averaging: float = Field(default=0.999, ge=0, lt=1)
+    """
+    Decay of the running mean of the weights that is exported; zero exports the last step's
+    weights.
+    """
     batch_size: int = Field(default=256, ge=1)
+    """Transitions per step."""
     target_update_interval: int = Field(default=1000, ge=1)
-    max_weight: float = Field(default=20.0, ge=1)  # samples weigh 1 / behaviour probability, up to
+    """Steps between two copies into the target network."""
+    max_weight: float = Field(default=20.0, ge=1)
+    """Samples weigh 1 / behaviour probability, up to this."""
 
     @model_validator(mode='after')
     def _one_of_both(self) -> QLearningConfig:
@@ -50,37 +74,55 @@ class QLearningConfig(BaseModel):
 class CloningConfig(BaseModel):
     """Behaviour cloning: imitates the own plan, the honest baseline."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
     steps: int = Field(default=6_000, ge=1)
+    """Gradient steps."""
     hidden_units: HiddenUnits = (128, 128)
+    """Of each layer."""
     learning_rate: float = Field(default=1e-3, gt=0)
+    """Adam's."""
     batch_size: int = Field(default=256, ge=1)
-    beta: float = Field(default=0.0, ge=0)  # d3rlpy's penalty on large logits
+    """Transitions per step."""
+    beta: float = Field(default=0.0, ge=0)
+    """Penalty on large logits."""
 
 
 class FqeConfig(BaseModel):
     """Fitted Q evaluation on held-out episodes: a view of value without simulating."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
-    steps: int = Field(default=1_000, ge=0)  # zero leaves it out
-    gamma: float = Field(default=0.95, gt=0, lt=1)  # looks 100 s ahead; farther, values feed on
-    # themselves where the record has thinned out
-    times: int = Field(default=2, ge=1)  # how often during a training, the last at its end
+    steps: int = Field(default=1_000, ge=0)
+    """Gradient steps of an estimate; zero leaves it out."""
+    gamma: float = Field(default=0.95, gt=0, lt=1)
+    """
+    Discount per 5 s; 0.95 looks 100 s ahead: farther, values feed on themselves where the
+    record has thinned out.
+    """
+    times: int = Field(default=2, ge=1)
+    """How often during a training, the last at its end."""
 
 
 class TrainConfig(BaseModel):
     """Everything that decides a training."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid', coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True, frozen=True, extra='forbid', coerce_numbers_to_str=True
+    )
 
     algorithms: tuple[str, ...] = ('cql', 'bc')
+    """cql, bc (behaviour cloning), dqn (offline double DQN)."""
     seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
-    holdout_share: float = Field(default=0.1, ge=0, lt=1)  # episodes kept for TD error and FQE
-    shared: bool = False  # one network for all junctions (not bc, which imitates each plan)
-    leave_out: tuple[str, ...] = ()  # junctions that the shared network does not learn from
+    """A training each."""
+    holdout_share: float = Field(default=0.1, ge=0, lt=1)
+    """Episodes kept for TD error and FQE."""
+    shared: bool = False
+    """One network for all junctions (not bc, which imitates each plan)."""
+    leave_out: tuple[str, ...] = ()
+    """Junctions that the shared network does not learn from."""
     cql: QLearningConfig = QLearningConfig()
+    """Of cql and dqn."""
     bc: CloningConfig = CloningConfig()
     fqe: FqeConfig = FqeConfig()
 
