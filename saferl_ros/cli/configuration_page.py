@@ -17,8 +17,8 @@ _HEAD = """# Configuration
 Every key of a run's YAML file, `saferl run CONFIG.yaml`; only `name` and `scenario` have to be
 stated. The parts are also files of their own: `saferl train --config` takes what stands under
 `train`, `saferl evaluate --config` what stands under `evaluate`, `saferl gate --config` under
-`gate`, `saferl record --family` under `record.family`, and `--signals` under `signals`. What a file
-does not state has its default; an unknown key or a value out of range is refused by name.
+`gate`, `saferl record --family` under `record.family`, and `--signals` under `signals`. What is
+not stated has its default; an unknown key or a value out of range is refused by name.
 
 Written by `python -m saferl_ros.cli.configuration_page`.
 """
