@@ -19,6 +19,13 @@ def add_parser(commands: Subparsers) -> None:
         'saferl report runs/demo -o report.html',
     )
     parser.add_argument('run_dir', type=Path, metavar='RUN_DIR')
+    parser.add_argument(
+        '--network',
+        type=Path,
+        metavar='NET.xml',
+        help="to draw the junctions from (default: that of the run's configuration, or the "
+        'built-in one of that name)',
+    )
     parser.add_argument('-o', '--output', type=Path, metavar='FILE', help='default: in RUN_DIR')
 
 
@@ -30,6 +37,6 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(f"'{options.run_dir}' is no run folder; make one with 'saferl run'")
     path = options.output or options.run_dir / 'report.html'
     check_output(path)
-    write_report(options.run_dir, path)
+    write_report(options.run_dir, path, options.network)
     print(f'written: {path}')
     return 0

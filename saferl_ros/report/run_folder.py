@@ -72,10 +72,12 @@ class RunFolder:
         return self.junctions[0].git_revision
 
 
-def read_run(folder: Path) -> RunFolder:
+def read_run(folder: Path, network: Path | None = None) -> RunFolder:
     """
     Read a run folder.
 
+    :param network: the net file to draw junctions from; by default that of the configuration, or
+        the built-in one of that name.
     :raises UsageError: if the folder does not exist.
     :raises DatasetError: if its evaluation is missing or damaged.
     """
@@ -92,13 +94,14 @@ def read_run(folder: Path) -> RunFolder:
         scores=scores,
         verdict=_read_verdict(folder / 'gate.json'),
         junctions=tuple(
-            _read_junction(folder, scores, number) for number in range(len(scores.junction_ids))
+            _read_junction(folder, scores, number, network)
+            for number in range(len(scores.junction_ids))
         ),
         training=read_training_logs(folder / 'logs'),
     )
 
 
-def _read_junction(folder: Path, scores: Scores, number: int) -> RunJunction:
+def _read_junction(folder: Path, scores: Scores, number: int, network: Path | None) -> RunJunction:
     junction_id, is_alone = scores.junction_ids[number], len(scores.junction_ids) == 1
     place = folder / ('dataset.h5' if is_alone else 'dataset')
     record = _read_record(record_paths(place, scores.junction_ids)[number], folder)
@@ -107,7 +110,9 @@ def _read_junction(folder: Path, scores: Scores, number: int) -> RunJunction:
         junction_id=junction_id,
         data=_read_data(folder / 'quality.json', record, None if is_alone else number),
         plan=plan,
-        network=plan if isinstance(plan, Missing) else _find_network(folder, scores, plan),
+        network=(
+            plan if isinstance(plan, Missing) else _find_network(folder, scores, plan, network)
+        ),
         git_revision='' if isinstance(record, Missing) else _revision(record),
     )
 
@@ -185,12 +190,23 @@ def _read_verdict(path: Path) -> Verdict | Missing:
         return Missing(reason=f'The gate verdict (gate.json) cannot be used ({error!r}).')
 
 
-def _find_network(folder: Path, scores: Scores, plan: SignalPlan) -> Network | Missing:
+def _find_network(
+    folder: Path, scores: Scores, plan: SignalPlan, stated: Path | None
+) -> Network | Missing:
     """Return the network that the plan was derived from, if this machine has it."""
     reason = (
         f"The network file of scenario '{scores.scenario}' was not found on this machine, so the "
-        'junction cannot be drawn; its stages are listed instead.'
+        "junction cannot be drawn; its stages are listed instead. 'saferl report --network FILE' "
+        'names it.'
     )
+    if stated is not None:
+        network = read_network(stated)
+        if _matches(network, plan):
+            return network
+        return Missing(
+            reason=f"The network file '{stated.name}' is not the one this run was made with, so "
+            'the junction is not drawn; its stages are listed instead.'
+        )
     for name, routes in _scenario_names(folder, scores):
         try:
             network = read_network(load_scenario(name, routes=routes).net_file)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from saferl_ros.errors import DatasetError, MissingExtraError, UsageError
+from saferl_ros.report.missing import Missing
 from saferl_ros.report.page import page_context, write_report
 from saferl_ros.report.run_folder import read_run
 from saferl_ros.report.score_tables import level_of_service
@@ -172,9 +173,10 @@ def test_without_the_network_the_stages_are_told_in_words(
     make_run: MakeRun, network_file: Path
 ) -> None:
     run = make_run()
-    network_file.unlink()
+    elsewhere = network_file.rename(network_file.with_name('moved.net.xml'))
     page = _report(run)
     assert page.n_drawings == 0
+    assert not isinstance(read_run(run, elsewhere).junctions[0].network, Missing)
     assert 'was not found on this machine' in _words(page)
     assert page.column('stages', 'green, protected')['0'] == 'north straight, left'
 
