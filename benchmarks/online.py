@@ -85,6 +85,7 @@ class Agent:
             actions=np.array(actions),
             next_actions=np.array(actions),  # nobody asks
             rewards=np.array(rewards, np.float32),
+            plain_rewards=np.array(rewards, np.float32),
             next_observations=np.array(nexts, np.float32),
             intervals=np.array(intervals, np.float32),
             weights=np.ones(len(actions), np.float32),
@@ -158,7 +159,7 @@ def learn_online(task: OnlineTask) -> None:
 def make_agent(record: Record, config: TrainConfig) -> Agent:
     """Return a fresh learner; of the record it takes the shape and the reward scale alone."""
     n_updates = sum(len(e) for e in record.behaviour()[:1]) * EPISODES  # how far the rate falls
-    cql = config.cql.model_copy(update={'steps': n_updates})
+    cql = config.cql.model_copy(update={'steps': n_updates, 'shaping': 0.0})
     config = config.model_copy(update={'cql': cql})
     lesson = lesson_of(record, 'dqn', config, device='cpu')
     algorithm = lesson.create()

@@ -29,6 +29,11 @@ class QLearningConfig(BaseModel):
     Rewards are scaled to this mean per 5 s; the larger, the more errors count by their size
     and not their square, and the less alpha weighs.
     """
+    shaping: float = Field(default=0.0, ge=0, le=1)
+    """
+    How much of a reward is taken as change: 0 as recorded, 1 against the last interval going on
+    for ever. The best policy stays the same, and a jam that no decision ends drowns it less.
+    """
     n_steps: int = Field(default=1, ge=1)
     """Decisions whose rewards are summed before a bootstrap."""
     discount_by_time: bool = True

@@ -135,7 +135,7 @@ def fqe_value(
         ChosenTransitions(
             observations=data.observations,
             actions=data.actions,
-            costs=-data.rewards.astype(np.float64),
+            costs=-data.plain_rewards.astype(np.float64),
             next_observations=data.next_observations,
             intervals=data.intervals.astype(np.float64),
             n_stages=n_stages,

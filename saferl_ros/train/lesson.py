@@ -31,7 +31,7 @@ class Lesson:
 
     data: Transitions
     held_out: Transitions | None
-    scale: float  # on rewards
+    scale: float  # on the rewards to learn from
     n_features: int
     n_stages: int
     create: Callable[[], Any]  # makes a fresh d3rlpy algorithm
@@ -47,15 +47,15 @@ def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) ->
     behaviour = record.own_plan() if name == 'bc' else record.behaviour()
     if not behaviour:
         behaviour = record.behaviour()
-    scale = reward_scale(record.behaviour(), config.cql.reward_mean)
+    scales = _scales(record, config)
     data, held_out = _split(
-        behaviour, config, scale, 1.0 if name == 'bc' else config.cql.max_weight
+        behaviour, config, scales, 1.0 if name == 'bc' else config.cql.max_weight
     )
     shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
     return Lesson(
         data=data,
         held_out=held_out,
-        scale=scale,
+        scale=scales[0],
         create=lambda: create_algorithm(
             name, config, **shape, legal_columns=legal_columns(record.spec), device=device
         ),
@@ -81,7 +81,7 @@ def shared_lesson(
     parts, held, scales = [], [], []
     for record in records:
         encode = StageEncoding(record.plan, record.spec)
-        scales.append(reward_scale(record.behaviour(), config.cql.reward_mean))
+        scales.append(_scales(record, config))
         data, held_out = _split(record.behaviour(), config, scales[-1], config.cql.max_weight)
         parts.append(_encoded(data, encode, n_stages))
         if held_out is not None:
@@ -90,24 +90,35 @@ def shared_lesson(
     return Lesson(
         data=join(parts),
         held_out=join(held) if held else None,
-        scale=float(np.mean(scales)),
+        scale=float(np.mean([scale for scale, _ in scales])),
         create=lambda: create_shared(name, config, **shape, device=device),
         **shape,
     )
 
 
+def _scales(record: Record, config: TrainConfig) -> tuple[float, float]:
+    """Return the factors on the rewards to learn from, and on the recorded ones."""
+    episodes, cql = record.behaviour(), config.cql
+    shaped = reward_scale(episodes, gamma=cql.gamma, shaping=cql.shaping)
+    return cql.reward_mean * shaped, reward_scale(episodes)
+
+
 def _split(
-    episodes: Sequence[Episode], config: TrainConfig, scale: float, max_weight: float
+    episodes: Sequence[Episode],
+    config: TrainConfig,
+    scales: tuple[float, float],
+    max_weight: float,
 ) -> tuple[Transitions, Transitions | None]:
     kept, held = split_holdout(episodes, config.holdout_share)
-    make = partial(make_transitions, scale=scale)
-    data = make(
-        kept,
-        max_weight=max_weight,
-        n_steps=config.cql.n_steps,
+    make = partial(
+        make_transitions,
+        scale=scales[0],
+        plain_scale=scales[1],
         gamma=config.cql.gamma,
+        shaping=config.cql.shaping,
         discount_by_time=config.cql.discount_by_time,
     )
+    data = make(kept, max_weight=max_weight, n_steps=config.cql.n_steps)
     return data, make(held, max_weight=1.0) if held else None
 
 

@@ -24,7 +24,8 @@ class Transitions:
     observations: Floats  # (N, n_features)
     actions: npt.NDArray[np.int64]  # (N,) the stage that was applied
     next_actions: npt.NDArray[np.int64]  # (N,) the one after; an episode's last is repeated
-    rewards: Floats  # (N,) scaled
+    rewards: Floats  # (N,) shaped and scaled: what Q-learning sees
+    plain_rewards: Floats  # (N,) as recorded, scaled to a mean of 1: what FQE values
     next_observations: Floats  # (N, n_features)
     intervals: Floats  # (N,) elapsed time over the decision interval
     weights: Floats  # (N,) sampling weight, at least 1
@@ -33,11 +34,38 @@ class Transitions:
         return len(self.actions)
 
 
-def reward_scale(episodes: Sequence[Episode], mean: float) -> float:
-    """Return the factor that makes ``mean`` the mean absolute reward per decision interval."""
-    total = sum(float(np.abs(e.reward).sum()) for e in episodes)
-    time_s = sum(float(e.elapsed_s.sum()) for e in episodes)
-    return mean * time_s / DECISION_S / total if total > 0 else mean
+def reward_scale(
+    episodes: Sequence[Episode], *, gamma: float = 1.0, shaping: float = 0.0
+) -> float:
+    """Return the factor that makes 1 the mean absolute shaped reward per decision interval."""
+    total, n_intervals = 0.0, 0.0
+    for episode in map(merge_short_holds, episodes):
+        intervals = episode.elapsed_s / DECISION_S
+        total += float(np.abs(shaped_rewards(episode, intervals, gamma, shaping)).sum())
+        n_intervals += float(intervals.sum())
+    return n_intervals / total if total > 0 else 1.0
+
+
+def shaped_rewards(episode: Episode, intervals: Floats, gamma: float, shaping: float) -> Floats:
+    """
+    Return the rewards as changes against the last interval going on for ever, shape ``(T,)``.
+
+    In a jam a reward says how many wait, most of them out of sight, and a decision changes little
+    of it. With a potential of what the rate of the interval before would add up to, each reward
+    tells what changed. The potential is known before a decision is made, so that every policy is
+    worth as much less and the best one stays the best (Ng et al., 1999, "Policy invariance under
+    reward transformations"; Devlin and Kudenko, 2012, for potentials that are not of the state).
+
+    :param intervals: how long each decision counts, shape ``(T,)``.
+    :param gamma: discount per interval.
+    :param shaping: share of the potential that is used.
+    """
+    if not shaping:
+        return episode.reward
+    rate = episode.reward / intervals
+    potential = shaping / (1 - gamma) * np.concatenate([rate[:1], rate])  # before each decision
+    shaped = episode.reward + gamma**intervals * potential[1:] - potential[:-1]
+    return shaped.astype(np.float32)
 
 
 def merge_short_holds(episode: Episode) -> Episode:
@@ -78,18 +106,22 @@ def make_transitions(
     episodes: Sequence[Episode],
     *,
     scale: float,
+    plain_scale: float = 1.0,
     max_weight: float,
     n_steps: int = 1,
     gamma: float = 1.0,
+    shaping: float = 0.0,
     discount_by_time: bool = True,
 ) -> Transitions:
     """
     Return the transitions of ``episodes``.
 
-    :param scale: factor on rewards, from ``reward_scale``.
+    :param scale: factor on shaped rewards, from ``reward_scale``.
+    :param plain_scale: factor on the rewards as recorded.
     :param max_weight: bound of the sampling weight 1 / behaviour probability.
     :param n_steps: decisions that one transition spans; fewer at the end of an episode.
     :param gamma: discount per interval, of the rewards within a transition.
+    :param shaping: see ``shaped_rewards``.
     :param discount_by_time: else every decision counts as one interval, as in stock d3rlpy.
     :raises DatasetError: if there is no episode or a value is not finite.
     """
@@ -100,7 +132,8 @@ def make_transitions(
     spans = []
     for e in episodes:
         intervals = e.elapsed_s / DECISION_S if discount_by_time else np.ones_like(e.elapsed_s)
-        spans.append(_span(e, intervals, n_steps, gamma))
+        rewards = shaped_rewards(e, intervals, gamma, shaping)
+        spans.append(_span(e, rewards, intervals, n_steps, gamma))
     rewards, intervals, next_observations = map(np.concatenate, zip(*spans, strict=True))
     transitions = Transitions(
         observations=np.concatenate([e.observations[:-1] for e in episodes]),
@@ -109,6 +142,7 @@ def make_transitions(
             [np.append(e.applied_stage[1:], e.applied_stage[-1:]) for e in episodes]
         ),
         rewards=rewards * np.float32(scale),
+        plain_rewards=np.concatenate([e.reward for e in episodes]) * np.float32(plain_scale),
         next_observations=next_observations,
         intervals=intervals.astype(np.float32),
         weights=np.clip(1.0 / np.maximum(probabilities, 1e-6), 1.0, max_weight).astype(np.float32),
@@ -120,13 +154,13 @@ def make_transitions(
 
 
 def _span(
-    episode: Episode, intervals: Floats, n_steps: int, gamma: float
+    episode: Episode, each: Floats, intervals: Floats, n_steps: int, gamma: float
 ) -> tuple[Floats, Floats, Floats]:
     """Return reward, intervals passed and next observation of each decision, ``n_steps`` ahead."""
     n = len(episode)
     rewards, passed = np.zeros(n, np.float32), np.zeros(n, np.float32)
     for k in range(min(n_steps, n)):
-        rewards[: n - k] += gamma ** passed[: n - k] * episode.reward[k:]
+        rewards[: n - k] += gamma ** passed[: n - k] * each[k:]
         passed[: n - k] += intervals[k:]
     return rewards, passed, episode.observations[np.minimum(np.arange(n) + n_steps, n)]
 

@@ -54,6 +54,40 @@ def test_rewards_are_scaled_to_the_mean_asked_for():
     assert learned.rewards.sum() / learned.intervals.sum() == pytest.approx(-3)
 
 
+@pytest.mark.parametrize(('shaping', 'by_time'), [(0.3, True), (1.0, True), (1.0, False)])
+def test_shaping_takes_the_same_from_whatever_follows(shaping, by_time):
+    data, _ = record(4, 60)
+    gamma, n = 0.9, 60
+    episode = replace(data.episodes[1], elapsed_s=np.tile(np.array([5.0, 15.0], np.float32), 30))
+    plain, shaped = (
+        make_transitions(
+            [episode], scale=1.0, max_weight=20.0, gamma=gamma, shaping=s, discount_by_time=by_time
+        )
+        for s in (0.0, shaping)
+    )
+    np.testing.assert_array_equal(plain.rewards, episode.reward)
+    np.testing.assert_array_equal(shaped.plain_rewards, episode.reward)
+    passed = np.append(0.0, np.cumsum(plain.intervals))
+    rate = episode.reward / plain.intervals
+    for t in (1, 7, 40):  # what is taken is known at t, but for what lies beyond the end
+        discount = gamma ** (passed[t:n] - passed[t])
+        taken = np.sum(discount * (plain.rewards[t:] - shaped.rewards[t:]))
+        beyond = gamma ** (passed[n] - passed[t]) * rate[n - 1]
+        assert taken == pytest.approx(shaping / (1 - gamma) * (rate[t - 1] - beyond), rel=1e-3)
+
+
+def test_nothing_changes_where_the_rate_stays():
+    data, _ = record(4, 60)
+    episode = replace(
+        data.episodes[1],
+        elapsed_s=np.tile(np.array([5.0, 10.0], np.float32), 30),
+        reward=np.tile(np.array([-40.0, -80.0], np.float32), 30),
+    )
+    found = make_transitions([episode], scale=1.0, max_weight=20.0, gamma=0.9, shaping=1.0)
+    assert np.abs(found.rewards[2::2]).max() < 1e-3
+    assert np.abs(found.rewards[1::2]).max() < 5  # of 80: one interval is discounted in it
+
+
 def test_the_estimate_is_of_the_size_of_the_return(tmp_path):
     data, _ = record()
     training = train_algorithm(taught(data, 'cql', CONFIG), 'cql', CONFIG, 1, tmp_path / 'log')

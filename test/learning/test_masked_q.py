@@ -28,6 +28,7 @@ def value_of_staying_at_b(name: str, *, mask_illegal: bool) -> float:
         actions=np.array([step[1] for step in steps]),
         next_actions=np.zeros(len(steps), dtype=np.int64),
         rewards=np.array([step[2] for step in steps], dtype=np.float32),
+        plain_rewards=np.array([step[2] for step in steps], dtype=np.float32),
         next_observations=np.array([step[3] for step in steps], dtype=np.float32),
         intervals=np.ones(len(steps), dtype=np.float32),
         weights=np.ones(len(steps), dtype=np.float32),
