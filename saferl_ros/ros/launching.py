@@ -195,16 +195,15 @@ def nodes_given(use: str, given: Mapping[str, str]) -> list[NodeSpec]:
         more['seed'] = int(_number('seed', given['seed'], 0, 2**31 - 1, is_whole=True))
     if given.get('horizon_s'):
         more['horizon_s'] = _number('horizon_s', given['horizon_s'], 1e-9, 1e6)
-    bundles = _bundles(given['bundle'], filed)
+    places = _places(given['bundle'], filed)
+    bundles = [load_bundle(folder) for place in places for folder in find_bundles(place)]
     if bundles and use in _SIMULATED:
-        more['observation'] = observation_of(
-            [load_bundle(folder) for place in bundles for folder in find_bundles(Path(place))]
-        )
+        more['observation'] = observation_of(bundles)
     factor = given.get('real_time_factor')
     return nodes_of(
         use,
         scenario=_scenario(given.get('scenario', '')),
-        bundles=bundles,
+        bundles=list(map(str, places)),
         mode=_mode(use, given['mode']),
         gui=_truth('gui', given.get('gui', '')),
         real_time_factor=_number('real_time_factor', factor, 0, 1000) if factor else None,
@@ -243,17 +242,14 @@ def _scenario(text: str) -> str:
     return text
 
 
-def _bundles(text: str, filed: Mapping[str, Any]) -> list[str]:
+def _places(text: str, filed: Mapping[str, Any]) -> list[Path]:
     folders = [Path(part.strip()).expanduser() for part in text.split(',') if part.strip()]
     if not folders and not _names_bundles(filed):
         raise UsageError(
             'argument bundle is missing; give the folder of a policy bundle, such as '
             'bundle:=runs/demo/cql, several separated by commas'
         )
-    for place in folders:
-        for folder in find_bundles(place):
-            load_bundle(folder)
-    return list(map(str, folders))
+    return folders
 
 
 def _names_bundles(data: object) -> bool:
