@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import itertools
 import os
 from pathlib import Path
-import random
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import Domain
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -26,8 +26,8 @@ from saferl_ros.ros import names, qos
 
 JUNCTION = 'GS_cluster_357187_359543'  # that of cologne1
 WAIT_S = 30.0
+UNNAMED = '_NODE_NAME_UNKNOWN_'  # the publisher is found already, its node is not yet
 _numbers = itertools.count()
-_domains = random.SystemRandom()
 
 
 class Nodes:
@@ -35,7 +35,8 @@ class Nodes:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.domain_id = _domains.randrange(1, 100)
+        self._domain = Domain()
+        self.domain_id = self._domain.id
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def environment(self) -> dict[str, str]:
@@ -146,6 +147,11 @@ class Observer:
         """Return a publisher of stage requests for the junction."""
         topic = names.topic(self.junction_id, names.STAGE_REQUEST)
         return self.node.create_publisher(StageRequest, topic, qos.request())
+
+    def publishers(self, name: str) -> list[str]:
+        """Return the name of every node that publishes on a topic of the junction."""
+        topic = f'/{names.topic(self.junction_id, name)}'
+        return [one.node_name for one in self.node.get_publishers_info_by_topic(topic)]
 
     def count_publishers(self, name: str) -> int:
         return self.node.count_publishers(f'/{names.topic(self.junction_id, name)}')

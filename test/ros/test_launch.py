@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 import os
 from pathlib import Path
-import random
 import re
 import signal
 import subprocess
@@ -18,6 +17,7 @@ import threading
 import time
 import uuid
 
+from domains import Domain
 import pytest
 
 from saferl_ros.bag.files import read_messages
@@ -67,7 +67,8 @@ class Launched:
         script = folder / 'ros2_launch.py'
         script.write_text(ROS2_LAUNCH)
         self.run = uuid.uuid4().hex
-        self.domain = random.SystemRandom().randint(1, 100)
+        self._domain = Domain()
+        self.domain = self._domain.id
         self.process = subprocess.Popen(
             [
                 *(sys.executable, script, ROOT / 'launch' / f'{use}.launch.py'),

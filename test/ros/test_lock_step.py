@@ -7,7 +7,7 @@ from pathlib import Path
 import signal
 
 from judged import judged_lamps
-from nodes import JUNCTION, street
+from nodes import street, UNNAMED
 import numpy as np
 import pytest
 
@@ -71,13 +71,10 @@ def run_beside(small_run, folder: Path, *, has_policy: bool) -> list[tuple[float
         nodes.start('sumo_bridge', lamp_log=str(log), wait_for_shadow=has_policy, **BESIDE)
         observer.spin_until(lambda: bool(observer.states))
         observer.spin_for(0.5)  # the graph settles
+        observer.spin_until(lambda: UNNAMED not in observer.publishers(names.STAGE_REQUEST))
         if has_policy:
             assert observer.count_publishers(names.SHADOW_REQUEST) == 1
-        assert observer.count_publishers(names.STAGE_REQUEST) == 1  # the incumbent's
-        publishers = observer.node.get_publishers_info_by_topic(
-            f'/{names.topic(JUNCTION, names.STAGE_REQUEST)}'
-        )
-        assert [one.node_name for one in publishers] == ['fixed_time']
+        assert observer.publishers(names.STAGE_REQUEST) == ['fixed_time']  # the incumbent's
         assert nodes.wait('sumo_bridge') == 0, nodes.said('sumo_bridge')
     return lamps_of(log)
 
