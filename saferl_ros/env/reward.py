@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 import math
-from typing import Any, Protocol
+from typing import Any, get_args, Literal, Protocol
 
 from saferl_ros.errors import UsageError
 from saferl_ros.sumo.home import direct
 
-SUMO_RL_REWARDS = ('diff-waiting-time', 'average-speed', 'queue', 'pressure')
-REWARDS = ('time_lost', *SUMO_RL_REWARDS)
+RewardName = Literal['time_lost', 'diff-waiting-time', 'average-speed', 'queue', 'pressure']
+REWARDS: tuple[RewardName, ...] = get_args(RewardName)
 
 
 class Reward(Protocol):
