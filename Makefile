@@ -47,7 +47,7 @@ run: $(STAMP)    ## the fuller run on cologne1, in half an hour
 	$(BIN)/saferl run config/cologne1.yaml --jobs $(JOBS)
 
 test: $(STAMP) $(APT) $(ROS)  ## every test
-	$(BIN)/python -m pytest test --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest test --numprocesses 2 --dist loadfile
 
 check: $(STAMP)  ## format, lint, types and the fast tests
 	$(BIN)/ruff format --check .

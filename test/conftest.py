@@ -16,14 +16,6 @@ from saferl_ros.train.config import TrainConfig
 HORIZON_S = 300
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, and all that start ROS nodes in the same one."""
-    for item in items:
-        room = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(room if room == 'ros' else item.path.name))
-
-
 @dataclass(frozen=True, slots=True)
 class SmallRun:
     """Files to copy and damage; nobody writes to these."""
