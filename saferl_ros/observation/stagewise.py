@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from saferl_ros.errors import UsageError
 from saferl_ros.naming import edge_of
-from saferl_ros.observation.spec import ObservationSpec
+from saferl_ros.observation.spec import COUNT_SCALE_VEH, ObservationSpec
 from saferl_ros.signals import SignalPlan
 from saferl_ros.signals.plan import GREEN_LAMPS
 
@@ -35,6 +35,10 @@ STAGE_FEATURES = (
     'mean_occupancy',
     'advance_queue',  # further up the served approaches
     'advance_moving',
+    'upstream_queue',  # on the roads that lead there; these four are zero unless 'neighbours'
+    'upstream_moving',
+    'mean_exit_queue_ratio',  # of what fits on the first metres of the served exits
+    'mean_exit_moving_ratio',
     'n_lanes',  # served [10 lanes]
 )
 EXISTS, SHOWS, IS_LEGAL = range(3)
@@ -84,13 +88,21 @@ class StageEncoding:
                 if n in served:
                     row[at['moving'], moving] = 1.0
                     share = 1.0 / len(served)
+                    full = lane.capacity_veh / COUNT_SCALE_VEH
                     row[at['mean_occupancy'], column[f'{lane.lane_id}_occupancy']] = share
-                    row[at['mean_queue_ratio'], queue] = share * 10.0 / lane.capacity_veh
+                    row[at['mean_queue_ratio'], queue] = share / full
             edges = {edge_of(spec.lanes[n].lane_id) for n in served}
+            exits = _served_exits(plan, stage)
             for approach in spec.approaches:
-                if approach.edge_id in edges:
-                    for what in ('advance_queue', 'advance_moving'):
-                        row[at[what], column[f'{approach.edge_id}_{what}']] = 1.0
+                full = approach.capacity_veh / COUNT_SCALE_VEH
+                for what in ('queue', 'moving'):
+                    seen = column[f'{approach.edge_id}_advance_{what}']
+                    if approach.edge_id in edges:
+                        row[at[f'advance_{what}'], seen] = 1.0
+                    elif approach.edge_id.removesuffix('_upstream') in edges:
+                        row[at[f'upstream_{what}'], seen] = 1.0
+                    elif approach.edge_id in exits:
+                        row[at[f'mean_exit_{what}_ratio'], seen] = 1.0 / full / len(exits)
         self.n_stages = n_stages
         self.matrix = matrix.reshape(n_stages * N_STAGE_FEATURES, spec.size)
         self.offset = offset.reshape(-1)
@@ -118,3 +130,12 @@ def _served_lanes(
         n for n, lane in enumerate(spec.lanes) if lamps.get(lane.lane_id, set()) == {'g'}
     ]
     return protected, permissive
+
+
+def _served_exits(plan: SignalPlan, stage: int) -> set[str]:
+    """Return the names, as the spec has them, of the roads that a stage lets vehicles into."""
+    return {
+        f'{edge_of(link.to_lane)}_exit'
+        for link, lamp in zip(plan.links, plan.stages[stage].lamps, strict=True)
+        if lamp in GREEN_LAMPS and not link.is_crossing
+    }
