@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 import json
 from pathlib import Path
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from saferl_ros.bag.description import JunctionDescription
 from saferl_ros.bag.files import SegmentWriter
 from saferl_ros.bundle.load import Bundle, load_bundle
+from saferl_ros.cli.main import main
 from saferl_ros.errors import BundleError, DatasetError
 from saferl_ros.evaluate.shadow_value import (
     estimate_shadow_value,
@@ -189,14 +191,18 @@ def test_without_the_extra_the_page_says_how_to_get_it(recording, small_bundles,
 
 
 @pytest.mark.slow
-def test_the_bundle_adds_an_estimate(recording, small_bundles, tmp_path):
-    arguments = ('shadow-report', recording, '--bundle', small_bundles / 'cql', '--json')
-    done = saferl(*arguments, '-o', tmp_path / 'x.html')
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)['junctions'][0]['estimate']
+def test_the_bundle_adds_an_estimate(recording, small_bundles, tmp_path, monkeypatch, capsys):
+    quick = partial(estimate_shadow_value, n_refits=2, n_steps=20)  # a minute less
+    monkeypatch.setattr('saferl_ros.evaluate.shadow_value.estimate_shadow_value', quick)
+    page = tmp_path / 'x.html'
+    arguments = ('shadow-report', recording, '--bundle', small_bundles / 'cql', '-o', page)
+    code = main([*map(str, arguments), '--json'])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    found = json.loads(said.out)['junctions'][0]['estimate']
     assert found['difference_low'] <= found['difference'] <= found['difference_high']
     assert found['incumbent_veh_h'] > 0
-    assert 'not evidence for going live' in (tmp_path / 'x.html').read_text(encoding='utf-8')
+    assert 'not evidence for going live' in page.read_text(encoding='utf-8')
 
 
 def test_the_estimate_can_be_made_again(recording, bundle):
