@@ -33,6 +33,7 @@ from saferl_ros.evaluate.contest import Contestant, play_all
 from saferl_ros.evaluate.judge import test_demands
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.isolation import run_isolated
+from saferl_ros.observation.spec import SPEC_VERSION
 from saferl_ros.record.recorder import draw_demands, RecordConfig
 from saferl_ros.train.averaging import WeightAverage
 from saferl_ros.train.config import TrainConfig
@@ -214,6 +215,7 @@ def main() -> None:
     kept = {
         'episodes': EPISODES,
         'exploration': EXPLORATION,
+        'observation_version': SPEC_VERSION,
         'seeds': options.seeds,
         'demands': [demand.to_json() for demand in demands],
         'delay_s': scores,

@@ -146,8 +146,11 @@ def learning_words(config: dict[str, Any]) -> str:
         if 'layer_norm' in q and q['ensemble'] > 1  # a setting that went when they came together
         else ''
     )
+    mean, change = q.get('reward_mean', 1.0), q.get('shaping', 0.0)
+    rewards = f', rewards of mean {mean:g}' if mean != 1 else ''
+    rewards += f', {change:.0%} of the reward as change' if change else ''
     return (
-        f'CQL: {networks}{apart}, alpha {q["alpha"]:g}, discount {q["gamma"]:g} per 5 s, '
+        f'CQL: {networks}{apart}, alpha {q["alpha"]:g}, discount {q["gamma"]:g} per 5 s{rewards}, '
         f'{q["steps"]:,} steps.'
     )
 
@@ -251,7 +254,8 @@ def map_section(name: str, kept: dict[str, Any]) -> list[str]:
         means = ', '.join(f'{np.mean(row):.1f}' for row in online['delay_s'])
         lines += [
             '',
-            f'Online double DQN after {online["episodes"]} exploring hours: {means} s/veh.',
+            f'Online double DQN after {online["episodes"]} exploring hours: {means} s/veh.'
+            f'{road_words(online)}',
         ]
     lines += ['', 'CQL, each training seed over ' + ', '.join(REFERENCES) + ':', '']
     for seed, row in zip(seeds_of(evaluation, 'cql'), ours, strict=True):
