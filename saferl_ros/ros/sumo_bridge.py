@@ -25,6 +25,7 @@ from saferl_ros.ros.attendance import Attendance
 from saferl_ros.ros.executor import executor_of
 from saferl_ros.ros.lamp_log import LampLog
 from saferl_ros.ros.lock_step import LockStep
+from saferl_ros.ros.pace import Pace
 from saferl_ros.ros.parameters import declare, Declared
 from saferl_ros.ros.program import EXIT_FAILED, EXIT_OK, run_program, Stopper
 from saferl_ros.ros.request_desk import RemoteAlarm
@@ -142,6 +143,7 @@ class SumoBridge(Node):
         )
         self._factor: float = values['real_time_factor']
         self.is_lock_step = not self._factor
+        self._pace = Pace(scenario.step_s / self._factor if self._factor else 0.0)
         self._lamp_log = LampLog(Path(values['lamp_log'])) if values['lamp_log'] else None
         self._sequence = 0
         self._began_s, self._begin_s = time.monotonic(), scenario.begin_s
@@ -319,12 +321,10 @@ class SumoBridge(Node):
             self._say()
 
     def _spin_until_tick(self, stopper: Stopper) -> None:
-        due_s = self._began_s + (self.street.now_s - self._begin_s) / self._factor
-        tick_s = self.street.scenario.step_s / self._factor
-        due_s = min(due_s, time.monotonic() + tick_s)
+        due_s = self._pace.next_due_s(time.monotonic())
         while not stopper.is_asked:
             left_s = due_s - time.monotonic()
-            if left_s > tick_s + _SPIN_S:  # the clock went back: the lamps go on all the same
+            if left_s > self._pace.period_s + _SPIN_S:  # the clock went back: lamps go on
                 return
             self._spin(min(max(left_s, 0.0), _SPIN_S))
             if left_s <= 0:
