@@ -15,6 +15,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from domains import Domain
+from rcl_interfaces.srv import GetParameters
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -25,7 +26,7 @@ from saferl_msgs.msg import ShieldDecision, SignalState, StageRequest
 from saferl_ros.ros import names, qos
 
 JUNCTION = 'GS_cluster_357187_359543'  # that of cologne1
-WAIT_S = 30.0
+WAIT_S = 120.0  # no time is tested by it: processes start slowly where much else runs
 UNNAMED = '_NODE_NAME_UNKNOWN_'  # the publisher is found already, its node is not yet
 _numbers = itertools.count()
 
@@ -137,11 +138,28 @@ class Observer:
         """Call a service and return its answer."""
         client = self.node.create_client(service_type, name)
         self.spin_until(client.service_is_ready)
-        self.spin_for(0.3)  # the way back has to be discovered too
+        self._wait_for_way_back(name.rsplit('/', 1)[0])
         future = client.call_async(service_type.Request(**fields))
         self.spin_until(future.done)
         self.node.destroy_client(client)
         return future.result()
+
+    def _wait_for_way_back(self, node: str) -> None:
+        """
+        Wait until a node can answer what was created here so far.
+
+        Its answer is lost as long as it has not discovered the ear for it. Ears are announced in
+        order, so a node that answers a later one knows the earlier ones.
+        """
+        probe = self.node.create_client(GetParameters, f'{node}/get_parameters')
+        self.spin_until(probe.service_is_ready)
+        asked: list[Any] = []
+        until_s = time.monotonic() + WAIT_S
+        while not any(future.done() for future in asked):
+            assert time.monotonic() < until_s, f'{node} does not answer'
+            asked.append(probe.call_async(GetParameters.Request()))
+            self.spin_for(0.1)
+        self.node.destroy_client(probe)
 
     def controller(self) -> Any:
         """Return a publisher of stage requests for the junction."""

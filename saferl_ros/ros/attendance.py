@@ -12,7 +12,7 @@ from saferl_ros.ros.program import Stopper
 from saferl_ros.ros.wire import Wire
 
 _SPIN_S = 0.1
-_SETTLE_S = 0.3  # between seeing others in the graph and their hearing us
+_SETTLE_S = 1.0  # between seeing others in the graph and their hearing us
 _RECORDED = (names.SIGNAL_STATE, names.DETECTORS, names.STAGE_REQUEST, names.SHIELD_DECISION)
 
 

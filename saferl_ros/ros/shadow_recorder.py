@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 import sys
 import time
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -32,6 +33,9 @@ PARAMETERS = (
         about='at most so much is lost if this node is killed, by the wall clock [s]',
     ),
 )  # fmt: skip
+
+_QUIET_S = 0.1  # nothing for so long: all that was delivered is written
+_REST_S = 2.0  # longest wait for that, where messages never end
 
 
 class ShadowRecorder(Node):
@@ -100,6 +104,15 @@ class ShadowRecorder(Node):
         line = diagnostics.status('saferl recorder', diagnostics.OK, 'recording', values)
         self._said.publish(diagnostics.diagnostic_array(self, [line]))
 
+    def _take_the_rest(self, executor: Any) -> None:
+        """Write what had been delivered before the stop: a spin takes one message."""
+        began_s = heard_s = time.monotonic()
+        while (now_s := time.monotonic()) - heard_s < _QUIET_S and now_s - began_s < _REST_S:
+            n = self._n_messages
+            executor.spin_once(timeout_sec=_QUIET_S)
+            if self._n_messages > n:
+                heard_s = time.monotonic()
+
     def run(self, stopper: Stopper) -> int:
         """Record until asked to stop."""
         executor = executor_of(self)
@@ -108,6 +121,7 @@ class ShadowRecorder(Node):
             while not stopper.is_asked:
                 executor.spin_once(timeout_sec=LOOK_PERIOD_S)
                 self._keep_house()
+            self._take_the_rest(executor)
         except OSError as error:
             raise BagError(
                 f"recording to '{self._folder}' ended: {error.strerror or error}; what was "

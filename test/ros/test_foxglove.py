@@ -7,9 +7,9 @@ import socket
 import struct
 import time
 
-from nodes import JUNCTION, street
+from nodes import JUNCTION, Nodes, street, WAIT_S
 import pytest
-from websocket import create_connection
+from websocket import create_connection, WebSocket
 
 from saferl_ros.ros import names
 
@@ -24,17 +24,29 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def connect(port: int, nodes: Nodes) -> WebSocket:
+    """Connect as soon as the stream listens."""
+    until_s = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return create_connection(
+                f'ws://127.0.0.1:{port}', subprotocols=['foxglove.sdk.v1'], timeout=30
+            )
+        except ConnectionRefusedError:
+            assert nodes.running['foxglove_stream'].poll() is None, nodes.said('foxglove_stream')
+            assert time.monotonic() < until_s
+            time.sleep(0.1)
+
+
 def test_foxglove_is_offered_every_topic_and_gets_its_messages(tmp_path):
     port, wanted = free_port(), f'/{names.topic(JUNCTION, names.SIGNAL_STATE)}'
     with street(tmp_path) as (nodes, observer):
         nodes.start('foxglove_stream', port=port)
         nodes.start('sumo_bridge', real_time_factor=10.0)
         observer.spin_until(lambda: len(observer.states) > 5)
-        client = create_connection(
-            f'ws://127.0.0.1:{port}', subprotocols=['foxglove.sdk.v1'], timeout=10
-        )
+        client = connect(port, nodes)
         offered: dict[str, dict[str, object]] = {}
-        until_s = time.monotonic() + 20
+        until_s = time.monotonic() + WAIT_S
         while wanted not in offered:
             assert time.monotonic() < until_s
             frame = client.recv()
@@ -62,5 +74,5 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path):
         taken.bind(('127.0.0.1', 0))
         taken.listen()
         nodes.start('foxglove_stream', port=taken.getsockname()[1])
-        assert nodes.wait('foxglove_stream', 20.0) == 2
+        assert nodes.wait('foxglove_stream') == 2
         assert 'give another port' in nodes.said('foxglove_stream')

@@ -30,8 +30,8 @@ pytestmark = [pytest.mark.ros, pytest.mark.sumo]
 HORIZON_S = 900.0
 SEED = 7
 IN_COMMAND = {
-    'real_time_factor': 0.0, 'armed_at_start': True, 'wait_for_others_s': 30.0,
-    'horizon_s': HORIZON_S,
+    'real_time_factor': 0.0, 'armed_at_start': True, 'wait_for_others_s': 120.0,
+    'answer_timeout_s': 60.0, 'horizon_s': HORIZON_S,
 }  # fmt: skip
 BESIDE = {**IN_COMMAND, 'decision_s': 1.0}
 
@@ -49,7 +49,7 @@ def test_a_policy_in_command_shows_the_very_lamps_that_it_was_judged_by(small_ru
             autostart=True,
         )  # fmt: skip
         nodes.start('sumo_bridge', seed=SEED, lamp_log=str(log), **IN_COMMAND)
-        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 120.0)
+        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 180.0)
         assert nodes.wait('sumo_bridge') == 0, nodes.said('sumo_bridge')
         assert nodes.stop('policy') == 0
         assert observer.count_publishers(names.SHADOW_REQUEST) == 0
@@ -133,8 +133,13 @@ def test_a_bag_holds_every_message_as_it_was_sent(small_run, tmp_path):
         nodes.start('fixed_time')
         observer.spin_until(lambda: observer.count_publishers(names.SHADOW_REQUEST) == 1)
         observer.spin_until(lambda: 'saferl recorder' in observer.diagnostics)
-        nodes.start('sumo_bridge', wait_for_shadow=True, **{**BESIDE, 'horizon_s': 300.0})
-        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 60.0)
+        nodes.start(
+            'sumo_bridge', wait_for_shadow=True, recorder='shadow_recorder',
+            **{**BESIDE, 'horizon_s': 300.0},
+        )  # fmt: skip
+        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 180.0)
+        whole = (names.SIGNAL_STATE, names.DETECTORS)
+        observer.spin_until(lambda: all(len(seen[name]) == 300 for name in whole))
         observer.spin_for(1.0)
         for name in ('policy', 'fixed_time', 'shadow_recorder'):
             assert nodes.stop(name) == 0, nodes.said(name)
@@ -161,7 +166,7 @@ def test_one_bridge_serves_all_junctions_of_a_network(tmp_path):
             'sumo_bridge', lamp_log=str(log),
             **{**BESIDE, 'scenario': 'corridor', 'horizon_s': 300.0},
         )  # fmt: skip
-        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 60.0)
+        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 180.0)
         assert nodes.wait('sumo_bridge') == 0, nodes.said('sumo_bridge')
         assert nodes.stop('fixed_time') == 0
     assert '300 ticks' in nodes.said('sumo_bridge')
@@ -178,7 +183,7 @@ def test_a_recorder_begins_new_segments_and_loses_nothing_between_them(tmp_path)
         nodes.start('fixed_time')
         nodes.start('shadow_recorder', output=str(bag), max_segment_mb=0.05)
         nodes.start('sumo_bridge', recorder='shadow_recorder', **{**BESIDE, 'horizon_s': 300.0})
-        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 60.0)
+        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 180.0)
         assert nodes.stop('shadow_recorder') == 0, nodes.said('shadow_recorder')
     segments = sorted(bag.iterdir())
     assert len(segments) > 2
@@ -194,14 +199,12 @@ def test_a_recorder_that_is_held_up_has_no_gap_in_lock_step(tmp_path):
     with street(tmp_path) as (nodes, observer):
         nodes.start('fixed_time')
         nodes.start('shadow_recorder', output=str(bag))
-        nodes.start(
-            'sumo_bridge', recorder='shadow_recorder', **{**BESIDE, 'answer_timeout_s': 30.0}
-        )
+        nodes.start('sumo_bridge', recorder='shadow_recorder', **BESIDE)
         observer.spin_until(lambda: len(observer.states) > 50)
         nodes.signal('shadow_recorder', signal.SIGSTOP)
         observer.spin_for(4.0)
         nodes.signal('shadow_recorder', signal.SIGCONT)
-        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 60.0)
+        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 180.0)
         assert nodes.stop('shadow_recorder') == 0, nodes.said('shadow_recorder')
     states = [one.message.sequence for one in read_messages(bag, (names.SIGNAL_STATE,))]
     assert states == list(range(1, int(HORIZON_S) + 1))
@@ -212,11 +215,12 @@ def test_a_run_goes_on_without_a_listener_that_stands_still_and_says_so(tmp_path
         nodes.start('fixed_time')
         nodes.start('shadow_recorder', output=str(tmp_path / 'bag'))
         nodes.start(
-            'sumo_bridge', recorder='shadow_recorder', **{**BESIDE, 'answer_timeout_s': 1.0}
-        )
+            'sumo_bridge', recorder='shadow_recorder',
+            **{**BESIDE, 'answer_timeout_s': 5.0, 'horizon_s': 1800.0},
+        )  # fmt: skip
         observer.spin_until(lambda: len(observer.states) > 50)
         nodes.signal('shadow_recorder', signal.SIGSTOP)
-        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 60.0)
+        observer.spin_until(lambda: nodes.running['sumo_bridge'].poll() is not None, 180.0)
         assert nodes.wait('sumo_bridge') == 0
-    assert nodes.said('sumo_bridge').count('did not keep up for 1 s') == 1
-    assert f'{HORIZON_S:.0f} ticks' in nodes.said('sumo_bridge')
+    assert nodes.said('sumo_bridge').count('did not keep up for 5 s') == 1
+    assert '1800 ticks' in nodes.said('sumo_bridge')

@@ -18,9 +18,9 @@ from saferl_ros.bag.files import read_messages
 pytestmark = [pytest.mark.ros, pytest.mark.sumo]
 
 
-def left_over(domain_id: int) -> list[str]:
-    """Return the command lines of processes that still live in a ROS domain."""
-    found = []
+def living(domain_id: int) -> dict[int, str]:
+    """Return the processes that live in a ROS domain, process ID to command line."""
+    found = {}
     for process in Path('/proc').glob('[0-9]*'):
         try:
             environment = (process / 'environ').read_bytes().split(b'\0')
@@ -28,8 +28,13 @@ def left_over(domain_id: int) -> list[str]:
         except OSError:
             continue
         if f'ROS_DOMAIN_ID={domain_id}'.encode() in environment and command:
-            found.append(command)
+            found[int(process.name)] = command
     return found
+
+
+def left_over(domain_id: int) -> list[str]:
+    """Return the command lines of processes that still live in a ROS domain."""
+    return list(living(domain_id).values())
 
 
 def test_from_the_street_to_a_report_and_to_learning(small_run, tmp_path):
@@ -70,15 +75,15 @@ def test_the_end_of_sim_is_the_end_of_its_nodes(number, small_run, tmp_path):
         env=nodes.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
-    until_s = time.monotonic() + 30
+    until_s = time.monotonic() + 120
     segment = tmp_path / 'bag' / 'segment_00000'
-    while not segment.exists() or not any(read_messages(segment, ('signal_state',))):
+    while not any(segment.glob('*.mcap')) or not any(read_messages(segment, ('signal_state',))):
         assert time.monotonic() < until_s
         time.sleep(0.2)
     assert len(left_over(nodes.domain_id)) == 5
     os.kill(process.pid, number)
-    assert process.wait(timeout=30) == (-number if number == signal.SIGKILL else 0)
-    until_s = time.monotonic() + 15
+    assert process.wait(timeout=60) == (-number if number == signal.SIGKILL else 0)
+    until_s = time.monotonic() + 60
     while left := left_over(nodes.domain_id):
         assert time.monotonic() < until_s, left
         time.sleep(0.2)
@@ -93,21 +98,16 @@ def test_a_node_that_dies_ends_the_run_with_exit_code_1_and_its_name(small_run, 
             saferl_command('sim', '--bundle', small_run.cql, '--record', tmp_path / 'bag'),
             env=nodes.environment(), stdout=said, stderr=said,
         )  # fmt: skip
-    until_s = time.monotonic() + 30
+    until_s = time.monotonic() + 120
     policy: list[int] = []
     while not policy:
         assert time.monotonic() < until_s
         time.sleep(0.2)
-        policy = [
-            int(path.name)
-            for path in Path('/proc').glob('[0-9]*')
-            if (path / 'cmdline').exists()
-            and b'saferl_ros.ros.policy' in (path / 'cmdline').read_bytes()
-            and f'ROS_DOMAIN_ID={nodes.domain_id}'.encode() in (path / 'environ').read_bytes()
-        ]
+        found = living(nodes.domain_id)
+        policy = [n for n, command in found.items() if 'saferl_ros.ros.policy' in command]
     time.sleep(1.0)
     os.kill(policy[0], signal.SIGKILL)
-    assert process.wait(timeout=30) == 1
+    assert process.wait(timeout=60) == 1
     assert "node 'policy' ended with exit code -9" in (tmp_path / 'said').read_text()
     assert left_over(nodes.domain_id) == []
 
