@@ -52,7 +52,7 @@ def quality(record: Record) -> dict[str, Any]:
         'effective_size': float(weights.sum() ** 2 / (weights**2).sum()),
         'price': price(record),
         'budget': record.manifest.get('budget') or BUDGET,
-        'is_searched': bool(record.manifest.get('search')),
+        'searched_price': _searched_price(record),
         'demand_scale': {'min': min(scales), 'max': max(scales)},
         'n_surges': sum(e.demand.get('surge') is not None for e in episodes),
         'return': {
@@ -170,6 +170,24 @@ def _always_as_long(coverage: list[dict[str, Any]]) -> list[int]:
     return sorted(stage for stage, lengths in ends.items() if len(lengths) == 1)
 
 
+def _searched_price(record: Record) -> float | None:
+    """Return what the recorded family cost on the demands of the search; None without one."""
+    trials = record.manifest.get('search')
+    return float(trials[-1]['price']['mean']) if trials else None
+
+
+def _way_to_a_lower_price(report: dict[str, Any]) -> str:
+    searched = report['searched_price']
+    if searched is None:
+        return "narrow the ranges of the family, or let 'saferl record --budget' search"
+    if searched > report['budget']:
+        return 'narrow the ranges of the family; the search found none cheaper on its demands'
+    return (
+        f'on the few demands of the search it was {searched:.2f}; search with a lower budget for '
+        'a margin'
+    )
+
+
 def warnings(report: dict[str, Any]) -> list[str]:
     """Return, in words, what the data cannot support or cost too much."""
     found = []
@@ -179,12 +197,7 @@ def warnings(report: dict[str, Any]) -> list[str]:
     elif report['price']['mean'] > report['budget']:
         found.append(
             f"the data cost {report['price']['mean']:.2f} of the own plan's delay, above the "
-            f'budget of {report["budget"]:g}: narrow the ranges of the family'
-            + (
-                '; the search found none cheaper on its demands'
-                if report['is_searched']
-                else ", or let 'saferl record --budget' search"
-            )
+            f'budget of {report["budget"]:g}: {_way_to_a_lower_price(report)}'
         )
     if report['hours'] < 20:
         found.append(

@@ -172,6 +172,24 @@ def test_the_price_is_the_ratio_over_shared_demands():
     assert any('budget' in w for w in quality(replace(data, episodes=costly))['warnings'])
 
 
+@pytest.mark.parametrize(
+    ('searched', 'way'),
+    [
+        (None, "let 'saferl record --budget' search"),
+        (1.03, 'of the search it was 1.03; search with a lower budget'),
+        (1.20, 'the search found none cheaper'),
+    ],
+)
+def test_a_dear_record_names_the_way_to_a_cheaper_one(searched, way):
+    data, _ = record(8, 20)
+    search = (
+        None if searched is None else [{'price': {'mean': 1.3}}, {'price': {'mean': searched}}]
+    )
+    data = replace(data, manifest={**data.manifest, 'search': search})
+    report = {**quality(data), 'price': {'mean': 1.08}}
+    assert any(way in words for words in warnings(report))
+
+
 def test_changes_are_counted_by_stage():
     data, _ = record(8, 20)
     report = quality(data)
