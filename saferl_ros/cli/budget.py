@@ -32,6 +32,7 @@ def family_search(
                 junctions,
                 budget,
                 scale_range=config.scale_range,
+                surge_share=config.surge_share,
                 jobs=jobs,
                 kept=KeptEpisodes(keep),
                 progress=progress,

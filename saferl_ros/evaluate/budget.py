@@ -5,6 +5,9 @@ A record teaches what it varies, and traffic pays for it. How much a network can
 on one, shorter greens gain more than all variation costs; on another, five seconds break the
 coordination. So families of several widths, each around longer and shorter greens, are played on a
 few demands beside the own plan, and the widest that keeps the budget is what should be recorded.
+
+The demands that choose the greens do not count for the price: the best of four on two demands looks
+cheaper than it is. The others have surges, as a recording has: there variation costs most.
 """
 
 from __future__ import annotations
@@ -21,11 +24,12 @@ from saferl_ros.dataset.intervals import Interval, ratio_interval
 from saferl_ros.env.junction import Junction
 from saferl_ros.evaluate.contest import Contestant, play_all, Progress, SharedProgress
 from saferl_ros.evaluate.kept import KeptEpisodes
-from saferl_ros.scenario import DemandVariation, Split
+from saferl_ros.scenario import DemandVariation, Split, Surge
 
 GREEN_SCALES = (0.7, 0.85, 1.0, 1.2)
-FIRST_DEMANDS = 2  # every candidate is played on these
-DEMANDS = 8  # and the best one of a width on all of these
+CHOOSING = 2  # demands on which every candidate is played
+PRICING = 8  # demands on which the best one of a width shows its price
+_SURGE = Surge(start_ratio=0.4, length_s=900.0, factor=1.65)  # the middle of what is recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,7 @@ def widest_family(
     budget: float,
     *,
     scale_range: tuple[float, float],
+    surge_share: float,
     jobs: int,
     kept: KeptEpisodes | None = None,
     progress: Progress = lambda done, total: None,
@@ -114,32 +119,32 @@ def widest_family(
     :param junctions: of one scenario; all vary at once, as in a recording.
     :param budget: delay of the family over that of the own plan on the same demands.
     :param scale_range: of the demand that will be recorded.
+    :param surge_share: of the hours that will be recorded, those with a surge.
     :param kept: see ``play_matches``.
     :param progress: called with (episodes done, episodes at most).
     """
-    demands = [
-        DemandVariation(split=Split.TUNE, seed=300 + n, scale=round(float(scale), 4))
-        for n, scale in enumerate(_spread(*scale_range))
-    ]
+    low, high = scale_range
+    choosing = [_demand(n, low + (high - low) * (n + 0.5) / CHOOSING) for n in range(CHOOSING)]
+    pricing = _pricing_demands(low, high, surge_share)
     own = Contestant(
         name='own_plan', programs={j.plan.junction_id: j.plan.program for j in junctions}
     )
     candidates = [
         [_contestant(width, green_scale) for green_scale in GREEN_SCALES] for width in WIDTHS
     ]
-    total = DEMANDS + len(WIDTHS) * (len(GREEN_SCALES) * FIRST_DEMANDS + DEMANDS - FIRST_DEMANDS)
+    total = PRICING + len(WIDTHS) * (len(GREEN_SCALES) * CHOOSING + PRICING)
     delays = partial(
         play_all, junctions, jobs=jobs, kept=kept, progress=SharedProgress(progress, total)
     )
-    (own_s,) = delays([own], demands)
+    (own_s,) = delays([own], pricing)
     trials: list[Trial] = []
     for row in candidates:
-        first = delays(row, demands[:FIRST_DEMANDS])
+        first = delays(row, choosing)
         best = min(range(len(row)), key=lambda n: sum(first[n]))
-        (rest,) = delays([row[best]], demands[FIRST_DEMANDS:])
+        (delays_s,) = delays([row[best]], pricing)
         family = row[best].family
         assert family is not None
-        price = ratio_interval([*first[best], *rest], own_s)
+        price = ratio_interval(delays_s, own_s)
         trials.append(Trial(family=family, price=price))
         if price.mean <= budget:
             progress(total, total)
@@ -148,11 +153,19 @@ def widest_family(
     return Affordable(trials=tuple(trials), is_within=False)
 
 
-def _spread(low: float, high: float) -> list[float]:
-    """Return the scales, the first of them apart: a search begins with those."""
-    scales = np.linspace(low, high, DEMANDS).tolist()
-    apart = [round((n + 0.5) * DEMANDS / FIRST_DEMANDS) for n in range(FIRST_DEMANDS)]
-    return [scales[n] for n in apart] + [s for n, s in enumerate(scales) if n not in apart]
+def _demand(n: int, scale: float, surge: Surge | None = None) -> DemandVariation:
+    return DemandVariation(split=Split.TUNE, seed=300 + n, scale=round(scale, 4), surge=surge)
+
+
+def _pricing_demands(low: float, high: float, surge_share: float) -> list[DemandVariation]:
+    """Return demands of all scales, with surges spread evenly among them."""
+    scales = np.linspace(low, high, PRICING).tolist()
+    n_surges = round(surge_share * PRICING)
+    with_surge = {int((n + 0.5) * PRICING / n_surges) for n in range(n_surges)}
+    return [
+        _demand(CHOOSING + n, scale, _SURGE if n in with_surge else None)
+        for n, scale in enumerate(scales)
+    ]
 
 
 def _contestant(width: Width, green_scale: float) -> Contestant:

@@ -31,7 +31,9 @@ def search(monkeypatch, price, limit):
 
     monkeypatch.setattr(budget, 'play_all', play_all)
     junction = SimpleNamespace(plan=two_way_plan())
-    return widest_family([junction], limit, scale_range=(0.5, 1.25), jobs=1), played
+    return widest_family(
+        [junction], limit, scale_range=(0.5, 1.25), surge_share=0.2, jobs=1
+    ), played
 
 
 def swap_price(family):
@@ -62,10 +64,27 @@ def test_the_cheapest_where_nothing_keeps_the_budget(monkeypatch):
 def test_a_family_is_judged_on_all_demands_before_it_is_chosen(monkeypatch):
     found, played = search(monkeypatch, swap_price, 1.2)
     demands = {demand.seed for family, demand in played if family is None}
-    assert len(demands) == budget.DEMANDS
-    assert {d.seed for family, d in played if family == found.family} == demands
+    assert len(demands) == budget.PRICING
+    assert {d.seed for family, d in played if family == found.family} > demands
     scales = [d.scale for family, d in played if family is None]
     assert (min(scales), max(scales)) == (0.5, 1.25)
+    assert sum(d.surge is not None for family, d in played if family is None) == 2
+
+
+def test_what_chose_the_greens_does_not_flatter_the_price(monkeypatch):
+    def play_all(junctions, contestants, demands, **kwargs):
+        if contestants[0].family is None:
+            return [[OWN_S] * len(demands)]
+        if len(contestants) == 1:
+            return [[1.1 * OWN_S] * len(demands)]
+        return [[share * OWN_S] * len(demands) for share in (1.1, 1.1, 0.9, 1.1)]  # by chance
+
+    monkeypatch.setattr(budget, 'play_all', play_all)
+    junction = SimpleNamespace(plan=two_way_plan())
+    found = widest_family([junction], 1.05, scale_range=(0.5, 1.25), surge_share=0, jobs=1)
+    assert found.family.green_scale == budget.GREEN_SCALES[2]
+    assert found.trials[-1].price.mean == pytest.approx(1.1)
+    assert not found.is_within
 
 
 def test_a_recording_states_a_budget_or_a_family():
