@@ -6,8 +6,8 @@ on one, shorter greens gain more than all variation costs; on another, five seco
 coordination. So families of several widths, each around longer and shorter greens, are played on a
 few demands beside the own plan, and the widest that keeps the budget is what should be recorded.
 
-The demands that choose the greens do not count for the price: the best of four on two demands looks
-cheaper than it is. The others have surges, as a recording has: there variation costs most.
+The demands that choose the greens do not count for the price: the best of four on two demands
+looks cheaper than it is. The others have surges, as a recording has: there variation costs most.
 """
 
 from __future__ import annotations
