@@ -9,7 +9,7 @@ import shutil
 from types import SimpleNamespace
 from typing import Any
 
-from commands import assert_refused, saferl
+from commands import assert_refused, saferl, saferl_in_process
 import numpy as np
 import pytest
 
@@ -118,7 +118,7 @@ def test_a_page_and_the_numbers_as_json(recording, bundle, tmp_path):
 
 
 def test_a_summary_for_people(recording, tmp_path):
-    done = saferl('shadow-report', recording, '-o', tmp_path / 'x.html')
+    done = saferl_in_process('shadow-report', recording, '-o', tmp_path / 'x.html')
     assert done.returncode == 0, done.stderr
     assert 'agreement 100.0 %, vetoes 0.0 %, out of distribution 0.0 %' in done.stdout
     assert f'written: {tmp_path / "x.html"}' in done.stdout
@@ -128,7 +128,7 @@ def test_an_unfinished_segment_is_read_and_told(recording, tmp_path):
     torn = tmp_path / 'torn'
     shutil.copytree(recording, torn)
     (torn / 'segment_00000' / 'metadata.yaml').unlink()
-    done = saferl('shadow-report', torn, '-o', tmp_path / 'x.html')
+    done = saferl_in_process('shadow-report', torn, '-o', tmp_path / 'x.html')
     assert done.returncode == 0, done.stderr
     assert 'note: segment segment_00000 was never finished' in done.stdout
     assert 'never finished' in (tmp_path / 'x.html').read_text(encoding='utf-8')
@@ -138,7 +138,7 @@ def test_bad_input_is_refused_in_one_line(recording, bundle, tmp_path):
     page = tmp_path / 'x.html'
 
     def refused(*arguments: object, words: tuple[str, ...]) -> None:
-        assert_refused(saferl('shadow-report', *arguments, '-o', page), *words)
+        assert_refused(saferl_in_process('shadow-report', *arguments, '-o', page), *words)
         assert not page.exists()
 
     refused(tmp_path / 'none', words=('none', 'is no bag'))
@@ -150,9 +150,11 @@ def test_bad_input_is_refused_in_one_line(recording, bundle, tmp_path):
     empty.close()
     refused(tmp_path / 'foreign', words=('holds no state of a junction', 'shadow_recorder'))
     (tmp_path / 'file').write_text('')
-    done = saferl('shadow-report', recording, '-o', tmp_path / 'file' / 'x.html')
+    done = saferl_in_process('shadow-report', recording, '-o', tmp_path / 'file' / 'x.html')
     assert_refused(done, 'cannot write')
-    assert_refused(saferl('shadow-report', recording, '-o', tmp_path), 'folder', 'name a file')
+    assert_refused(
+        saferl_in_process('shadow-report', recording, '-o', tmp_path), 'folder', 'name a file'
+    )
     damaged = tmp_path / 'damaged'
     shutil.copytree(recording, damaged)
     file = next((damaged / 'segment_00000').glob('*.mcap'))
@@ -162,7 +164,7 @@ def test_bad_input_is_refused_in_one_line(recording, bundle, tmp_path):
 
 def test_two_bundles_for_one_junction_are_refused(recording, small_bundles, tmp_path):
     both = ('--bundle', small_bundles / 'cql', '--bundle', small_bundles / 'bc')
-    done = saferl('shadow-report', recording, *both, '-o', tmp_path / 'x.html')
+    done = saferl_in_process('shadow-report', recording, *both, '-o', tmp_path / 'x.html')
     assert_refused(done, 'are both for junction')
 
 
