@@ -53,7 +53,8 @@ check: $(STAMP)  ## format, lint, types and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest test/unit test/property -q -x --numprocesses 2
+	$(BIN)/python -m pytest test/unit test/property -q -x --numprocesses 2 \
+	  --hypothesis-profile quick
 
 benchmark: $(STAMP)  ## all controllers on one RESCO map: make benchmark MAP=cologne8
 	$(BIN)/saferl run config/benchmark/$(MAP).yaml -o runs/benchmark/$(MAP) --jobs $(JOBS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hypothesis import settings
 import pytest
 
 from saferl_ros.bundle.produce import train_all
@@ -14,6 +15,10 @@ from saferl_ros.scenario import load_scenario
 from saferl_ros.train.config import TrainConfig
 
 HORIZON_S = 300
+
+settings.register_profile('thorough', max_examples=120, deadline=None)
+settings.register_profile('quick', max_examples=40, deadline=None)  # make check
+settings.load_profile('thorough')
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import requests, signal_plans
 
@@ -12,7 +12,6 @@ from saferl_ros.signals import card_of, ConflictMonitor, SignalPlan, StageSequen
 from saferl_ros.signals.plan import GREEN_LAMPS
 from saferl_ros.signals.sequencer import START_UP_RED_S
 
-SETTINGS = settings(max_examples=100, deadline=None)
 N_TICKS = 150
 Event = tuple[str, tuple[object, ...]]  # method, arguments
 
@@ -66,7 +65,6 @@ def play_event(sequencer: StageSequencer, event: Event) -> None:
     getattr(sequencer, name)(*arguments)
 
 
-@SETTINGS
 @given(scene=scenes(with_restart=True))
 def test_the_independent_monitor_finds_nothing_whatever_happens(scene):
     plan, script = scene
@@ -87,7 +85,6 @@ def test_the_independent_monitor_finds_nothing_whatever_happens(scene):
     assert sequencer.n_dead_ends == 0
 
 
-@SETTINGS
 @given(scene=scenes(with_restart=True))
 def test_the_quiet_path_shows_what_the_thorough_one_shows(scene):
     plan, script = scene
@@ -105,7 +102,6 @@ def test_the_quiet_path_shows_what_the_thorough_one_shows(scene):
             assert quick.since_served_s(stage) == thorough.since_served_s(stage)
 
 
-@SETTINGS
 @given(scene=scenes())
 def test_a_stage_out_of_service_never_begins_unless_an_emergency_vehicle_needs_it(scene):
     plan, script = scene
@@ -122,7 +118,6 @@ def test_a_stage_out_of_service_never_begins_unless_an_emergency_vehicle_needs_i
             assert sequencer.stage not in sequencer.omitted_stages
 
 
-@SETTINGS
 @given(plan=signal_plans(), data=st.data())
 def test_an_emergency_vehicles_stage_comes_in_time_and_holds_to_the_second(plan, data):
     sequencer = StageSequencer(plan)
@@ -148,7 +143,6 @@ def test_an_emergency_vehicles_stage_comes_in_time_and_holds_to_the_second(plan,
     assert not sequencer.is_preempted
 
 
-@SETTINGS
 @given(scene=scenes(), slack_s=st.integers(0, 20))
 def test_no_called_link_waits_longer_than_the_bound_counted_from_the_last_event(scene, slack_s):
     plan, script = scene
@@ -178,7 +172,6 @@ def test_no_called_link_waits_longer_than_the_bound_counted_from_the_last_event(
     assert sequencer.n_dead_ends == 0
 
 
-@SETTINGS
 @given(scene=scenes(), stage=st.integers(0, 3), at=st.integers(0, N_TICKS - 30))
 def test_a_restart_at_any_moment_begins_with_red_for_everybody(scene, stage, at):
     plan, script = scene
@@ -198,7 +191,6 @@ def test_a_restart_at_any_moment_begins_with_red_for_everybody(scene, stage, at)
     assert set(shown[n_red:]) == {plan.stages[stage].lamps}
 
 
-@SETTINGS
 @given(scene=scenes(with_restart=True), at=st.integers(0, N_TICKS - 1))
 def test_a_fork_lives_its_own_life(scene, at):
     plan, script = scene

@@ -11,7 +11,6 @@ from strategies import Hostile
 
 from saferl_ros.shield.guard import Guard, GuardedDetector, GuardModel
 
-SETTINGS = settings(max_examples=200, deadline=None)
 MODEL = GuardModel(
     n_features=4,
     detectors=(
@@ -82,7 +81,6 @@ def times() -> st.SearchStrategy[object]:
     )
 
 
-@SETTINGS
 @given(updates=st.lists(st.tuples(anything(), times()), max_size=40))
 def test_an_update_never_raises_and_always_says_yes_or_no(updates):
     guard = Guard(MODEL)
@@ -94,7 +92,6 @@ def test_an_update_never_raises_and_always_says_yes_or_no(updates):
         assert guard.last_score >= MODEL.score(observation) or isinstance(observation, Liar)
 
 
-@SETTINGS
 @given(
     data=st.data(),
     k=st.integers(1, 4),
@@ -118,7 +115,6 @@ def test_no_alarm_is_shorter_than_its_dwell_or_its_quiet_run(data, k, more, min_
             assert n_quiet > n
 
 
-@SETTINGS
 @given(
     observations=st.lists(good_observations(), min_size=1, max_size=20),
     clocks=st.lists(st.floats(-100, 100), min_size=1, max_size=20),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from itertools import groupby, pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import requests, signal_plans
 
 from saferl_ros.signals import card_of, ConflictMonitor, SignalPlan, StageSequencer
 from saferl_ros.signals.plan import GREEN_LAMPS
-
-SETTINGS = settings(max_examples=150, deadline=None)
 
 
 def served_links(plan: SignalPlan) -> set[int]:
@@ -45,13 +43,11 @@ def play(plan: SignalPlan, data: st.DataObject, n_ticks: int = 120) -> list[tupl
     return shown
 
 
-@SETTINGS
 @given(plan=signal_plans(), data=st.data())
 def test_the_independent_monitor_finds_nothing_whatever_is_requested(plan, data):
     assert play(plan, data)  # which asserts that the monitor counted nothing
 
 
-@SETTINGS
 @given(plan=signal_plans(), data=st.data())
 def test_every_green_lasts_its_minimum_and_no_longer_than_its_maximum(plan, data):
     shown = play(plan, data)
@@ -61,7 +57,6 @@ def test_every_green_lasts_its_minimum_and_no_longer_than_its_maximum(plan, data
             assert plan.stages[stage].min_green_s <= length <= plan.stages[stage].max_green_s
 
 
-@SETTINGS
 @given(plan=signal_plans(), data=st.data())
 def test_every_change_shows_its_whole_walk_clearance_yellow_and_all_red(plan, data):
     shown = play(plan, data)
@@ -83,7 +78,6 @@ def test_every_change_shows_its_whole_walk_clearance_yellow_and_all_red(plan, da
                     assert not set(column[n_yellow:]) & {'y', *GREEN_LAMPS}
 
 
-@SETTINGS
 @given(plan=signal_plans(), data=st.data())
 def test_no_called_link_waits_longer_than_the_maximum_red(plan, data):
     sequencer = StageSequencer(plan)
@@ -98,7 +92,6 @@ def test_no_called_link_waits_longer_than_the_maximum_red(plan, data):
             assert waited[link] <= plan.max_red_s
 
 
-@SETTINGS
 @given(plan=signal_plans(), data=st.data())
 def test_some_stage_is_always_legal_and_a_legal_request_is_obeyed(plan, data):
     sequencer = StageSequencer(plan)
@@ -114,7 +107,6 @@ def test_some_stage_is_always_legal_and_a_legal_request_is_obeyed(plan, data):
             sequencer.step([True] * plan.n_links)
 
 
-@SETTINGS
 @given(plan=signal_plans())
 def test_a_plan_survives_json_and_keeps_its_fingerprint(plan):
     copy = SignalPlan.from_json(plan.to_json())

@@ -8,7 +8,7 @@ import math
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 from strategies import Hostile, requests, signal_plans
@@ -26,7 +26,6 @@ from saferl_ros.shield import (
 )
 from saferl_ros.signals import card_of, ConflictMonitor, SignalPlan
 
-SETTINGS = settings(max_examples=100, deadline=None)
 N_TICKS = 120
 FLASH = 'o'
 
@@ -194,7 +193,6 @@ PATIENCE = st.sampled_from([0.0, 5.0, 1e6])
 SEED = st.integers(0, 2**32)
 
 
-@SETTINGS
 @given(
     plan=signal_plans(),
     happenings=st.lists(events(), max_size=40),
@@ -218,7 +216,6 @@ def test_whatever_comes_no_lamp_is_unsafe_nothing_raises_and_a_latch_stays(
     assert world.cabinet.sequencer.n_dead_ends == 0
 
 
-@SETTINGS
 @given(
     plan=signal_plans(),
     happenings=st.lists(events(), max_size=60),
@@ -241,7 +238,6 @@ def test_no_clock_and_no_detector_makes_the_junction_flash(
         assert shown.mode is CabinetMode.RUNNING, world.cabinet.failure
 
 
-@SETTINGS
 @given(
     plan=signal_plans(),
     happenings=st.lists(events(), max_size=60),
@@ -277,7 +273,6 @@ def test_whatever_lamps_a_broken_sequencer_emits_none_that_is_unsafe_is_shown(
         was_flashing = shown.mode is CabinetMode.FLASH
 
 
-@SETTINGS
 @given(
     plan=signal_plans(),
     received=st.lists(st.tuples(proposals(), times_s(), st.booleans()), max_size=40),
@@ -295,7 +290,6 @@ def test_the_shield_alone_answers_every_question_with_a_stage_that_exists(plan, 
         assert decision.applied_stage == stage or legal[decision.applied_stage]
 
 
-@SETTINGS
 @given(plan=signal_plans(), clock_s=st.floats(), cycles=st.integers(-10, 10))
 def test_the_program_always_wants_a_stage_that_it_has(plan, clock_s, cycles):
     program = FixedTimeProgram(plan)
