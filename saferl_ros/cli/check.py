@@ -61,11 +61,13 @@ def main(options: argparse.Namespace) -> int:
     """Print findings, and what a fix costs; 0 if none are (left), 1 otherwise."""
     if options.scenario.endswith(('.net.xml', '.net.xml.gz')):  # a check needs no demand
         net_file, step_s, inputs = Path(options.scenario), 1.0, [Path(options.scenario)]
+        additional: tuple[Path, ...] = ()
     else:
         scenario = load_scenario(options.scenario, routes=tuple(options.routes))
         net_file, step_s = scenario.net_file, scenario.step_s
+        additional = scenario.additional_files
         inputs = [net_file, *scenario.route_files, *scenario.additional_files]
-    network = read_network(net_file)
+    network = read_network(net_file, additional)
     settings = settings_of(options)
     settings.refuse_strangers(network.programs, network.path.name)
     if options.fix is not None:
@@ -79,7 +81,9 @@ def main(options: argparse.Namespace) -> int:
         bad = [name for name, findings in found.items() if findings]
         fix = fix_network(network, bad, step_s, settings)
         _write(fix.text, options.fix)
-        fixed = read_network.__wrapped__(options.fix)  # as it stands there now, not as remembered
+        fixed = read_network.__wrapped__(
+            options.fix, additional
+        )  # as it stands there now, not as remembered
         left = _check(fixed, options.junction, step_s, settings)
         data['fix'] = _fix_json(fix, options.fix, left)
     if options.json:

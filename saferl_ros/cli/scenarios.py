@@ -37,7 +37,9 @@ def main(options: argparse.Namespace) -> int:
             {
                 'name': name,
                 'origin': 'saferl_ros' if entry.is_own else 'sumo-rl',
-                'signals': len(signal_ids(read_network(scenario.net_file))),
+                'signals': len(
+                    signal_ids(read_network(scenario.net_file, scenario.additional_files))
+                ),
                 'departures': count_departures(scenario),
                 'begin_s': scenario.begin_s,
                 'end_s': scenario.end_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from saferl_ros.dataset.schema import Record
 from saferl_ros.errors import DatasetError
@@ -40,6 +41,13 @@ def find_records(place: Path) -> list[Path]:
     return found
 
 
+def _common(value: Any) -> Any:
+    """Return what the records of a network have in common: all but which junction each is of."""
+    if not isinstance(value, dict):
+        return value
+    return {key: one for key, one in value.items() if key != 'junction_id'}
+
+
 def check_together(records: Sequence[Record], paths: Sequence[Path]) -> None:
     """
     Refuse records that were not made together, or a network's that are not all there.
@@ -52,7 +60,7 @@ def check_together(records: Sequence[Record], paths: Sequence[Path]) -> None:
     first = records[0].manifest
     for record, path in zip(records[1:], paths[1:], strict=True):
         for key in _TOGETHER:
-            if record.manifest.get(key) != first.get(key):
+            if _common(record.manifest.get(key)) != _common(first.get(key)):
                 raise DatasetError(
                     f"'{path}' was not recorded together with '{paths[0]}' (another {key}); keep "
                     'the records of one recording in a folder, or name a single one'

@@ -42,7 +42,7 @@ class Junction:
 
         :raises ScenarioError: if the network has no such junction, or several and none is named.
         """
-        network = read_network(scenario.net_file)
+        network = read_network(scenario.net_file, scenario.additional_files)
         junction_id = pick_junction(network, scenario.junction_id)
         plan = derive_plan(
             network,
@@ -80,7 +80,7 @@ def derive_junctions(
     :raises ScenarioError: if a name is unknown, or there is no signal to control.
     :raises ConfigError: if the settings name a signal that the network does not have.
     """
-    network = read_network(scenario.net_file)
+    network = read_network(scenario.net_file, scenario.additional_files)
     settings.refuse_strangers(network.programs, network.path.name)
     chosen: list[str | None] = [*names]
     if not chosen:

@@ -105,8 +105,14 @@ def fix_network(
     logics = find_logics(data)
     signals, changed, left = [], {}, {}
     for junction_id in junction_ids:
-        logic, kind = logics[junction_id], network.programs[junction_id].kind
-        if kind not in FIXED_KINDS:
+        logic, program = logics[junction_id], network.programs[junction_id]
+        kind = program.kind
+        if program.file != network.path:
+            left[junction_id] = (
+                f"its program is that of '{program.file}', which is loaded after the network; "
+                'check the network without that file, or write its program into the network'
+            )
+        elif kind not in FIXED_KINDS:
             left[junction_id] = (
                 f"a program of type '{kind}' does not run its phases in their order; "
                 f'only {", ".join(FIXED_KINDS)} can be fixed'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 import math
 from pathlib import Path
@@ -53,13 +53,14 @@ class ProgramPhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A ``<tlLogic>`` as it stands in the network."""
+    """A ``<tlLogic>`` as it stands in the network, or in an additional file."""
 
     tls_id: str
     program_id: str
     kind: str
     offset_s: float
     phases: tuple[ProgramPhase, ...]
+    file: Path  # where it is written
 
 
 @dataclass(slots=True)
@@ -171,11 +172,14 @@ class Network:
 
 
 @lru_cache(maxsize=4)
-def read_network(path: Path) -> Network:
+def read_network(path: Path, additional_files: tuple[Path, ...] = ()) -> Network:
     """
-    Read a network file.
+    Read a network file, and the signal programs that additional files bring.
 
-    :raises ScenarioError: if the file is missing or is no SUMO network.
+    Of several programs of one signal the last is taken: it is the one that SUMO runs.
+
+    :param additional_files: in the order in which SUMO loads them.
+    :raises ScenarioError: if a file is missing, is no SUMO network, or switches programs.
     """
     root = read_xml(path, 'network')
     if root.tag != 'net':
@@ -183,12 +187,15 @@ def read_network(path: Path) -> Network:
             f"'{path}' is not a SUMO network: its root is <{root.tag}>, not <net>; give a .net.xml"
         )
     try:
-        return _read_root(root, path)
+        network = _read_root(root, path)
     except (IndexError, KeyError, ValueError) as error:
         raise ScenarioError(
             f"network file '{path}' holds a value that cannot be understood: {error}; make it "
             'again with netconvert'
         ) from error
+    for file in additional_files:
+        _add_programs(network, file)
+    return network
 
 
 def _read_root(root: ElementTree.Element, path: Path) -> Network:
@@ -222,7 +229,7 @@ def _read_root(root: ElementTree.Element, path: Path) -> Network:
         path=path,
         lanes=lanes,
         connections=connections,
-        programs=_programs(root),
+        programs=_programs(root, path),
         junctions=junctions,
         via_after={c.from_lane: c.via_lane for c in connections if c.from_lane[0] == ':'},
         right_of_way={},
@@ -265,7 +272,43 @@ def _connection(element: ElementTree.Element) -> Connection:
     )
 
 
-def _programs(root: ElementTree.Element) -> dict[str, Program]:
+def _add_programs(network: Network, file: Path) -> None:
+    """
+    Take the programs of an additional file.
+
+    :raises ScenarioError: if one cannot be understood, or programs are switched by the clock.
+    """
+    root = read_xml(file, 'additional')
+    if next(root.iter('WAUT'), None) is not None:
+        raise ScenarioError(
+            f"additional file '{file}' switches signal programs by the clock (WAUT), which is not "
+            'understood; leave it out and state the program of the time that is simulated'
+        )
+    try:
+        found = _programs(root, file)
+    except ValueError as error:
+        raise ScenarioError(
+            f"additional file '{file}' has a signal program that cannot be understood: {error}"
+        ) from error
+    for tls_id, program in found.items():
+        known = network.programs.get(tls_id)
+        if known is None:
+            raise ScenarioError(
+                f"additional file '{file}' has a program for signal '{tls_id}', which is not in "
+                f"'{network.path.name}'; correct its id or leave it out"
+            )
+        if not program.phases:  # SUMO's way to give a known program another offset
+            program = replace(known, offset_s=program.offset_s)
+        if len(program.phases[0].lamps) < len(known.phases[0].lamps):
+            raise ScenarioError(
+                f"additional file '{file}': the program of signal '{tls_id}' has "
+                f'{len(program.phases[0].lamps)} lamps, the network '
+                f'{len(known.phases[0].lamps)}; write it for this network'
+            )
+        network.programs[tls_id] = program
+
+
+def _programs(root: ElementTree.Element, file: Path) -> dict[str, Program]:
     programs = {}
     for logic in root.iter('tlLogic'):
         phases = tuple(
@@ -283,6 +326,7 @@ def _programs(root: ElementTree.Element) -> dict[str, Program]:
             kind=logic.get('type', 'static'),
             offset_s=float(logic.get('offset', 0)),
             phases=phases,
+            file=file,
         )
     return programs
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 import gzip
 import json
 from pathlib import Path
 import shutil
-from subprocess import CompletedProcess
 
-from commands import assert_refused, saferl
+from commands import assert_refused, saferl, saferl_in_process
 import pytest
 
-from saferl_ros.cli.main import main
 from saferl_ros.scenario import load_scenario
 
 pytestmark = pytest.mark.sumo
@@ -19,30 +18,20 @@ pytestmark = pytest.mark.sumo
 COLOGNE1 = 'GS_cluster_357187_359543'
 
 
-@pytest.fixture
-def check(capsys):
-    """Run the command within this process: nothing of it needs one of its own."""
-
-    def run(*arguments: object) -> CompletedProcess[str]:
-        words = ['check', *map(str, arguments)]
-        code = main(words)
-        printed = capsys.readouterr()
-        return CompletedProcess(words, code, printed.out, printed.err)
-
-    return run
+check = partial(saferl_in_process, 'check')
 
 
 def net_file(name: str) -> Path:
     return load_scenario(name).net_file
 
 
-def test_a_legal_network_has_no_findings_and_exit_code_0(check):
+def test_a_legal_network_has_no_findings_and_exit_code_0():
     done = check('crossing', '--json')
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {'junctions': [{'junction_id': 'c', 'findings': []}]}
 
 
-def test_findings_say_junction_rule_link_values_and_source(check):
+def test_findings_say_junction_rule_link_values_and_source():
     done = check('ingolstadt7', '--json')
     assert done.returncode == 1
     junctions = {j['junction_id']: j['findings'] for j in json.loads(done.stdout)['junctions']}
@@ -57,7 +46,7 @@ def test_findings_say_junction_rule_link_values_and_source(check):
     assert all('right-of-way table' in f['source'] for f in conflicts)
 
 
-def test_a_person_reads_of_both_links_and_of_the_bound(check):
+def test_a_person_reads_of_both_links_and_of_the_bound():
     done = check('ingolstadt7', '--junction', 'gneJ210')
     assert done.returncode == 1
     words = ' '.join(done.stdout.replace('│', ' ').split())
@@ -65,7 +54,7 @@ def test_a_person_reads_of_both_links_and_of_the_bound(check):
         assert expected in words
 
 
-def test_a_fix_writes_a_network_without_findings_and_says_what_it_costs(check, tmp_path):
+def test_a_fix_writes_a_network_without_findings_and_says_what_it_costs(tmp_path):
     out = tmp_path / 'new' / 'legal.net.xml'
     done = check('cologne1', '--fix', out, '--json')
     assert done.returncode == 0, done.stderr
@@ -93,7 +82,7 @@ def test_a_fix_on_screen_ends_with_table_and_verdict(tmp_path):
     assert b'<tlLogic' in gzip.decompress(out.read_bytes())
 
 
-def test_a_fix_of_one_junction_leaves_the_others(check, tmp_path):
+def test_a_fix_of_one_junction_leaves_the_others(tmp_path):
     out = tmp_path / 'legal.net.xml'
     assert check('cologne3', '--junction', '360082', '--fix', out).returncode == 0
     done = check(out, '--json')
@@ -102,7 +91,7 @@ def test_a_fix_of_one_junction_leaves_the_others(check, tmp_path):
     assert '360082' not in bad
 
 
-def test_what_no_fix_can_mend_is_said_with_exit_code_1(check, tmp_path):
+def test_what_no_fix_can_mend_is_said_with_exit_code_1(tmp_path):
     net, out = tmp_path / 'nema.net.xml', tmp_path / 'legal.net.xml'
     net.write_text(net_file('cologne1').read_text().replace('type="static"', 'type="NEMA"'))
     done = check(net, '--fix', out)
@@ -112,7 +101,7 @@ def test_what_no_fix_can_mend_is_said_with_exit_code_1(check, tmp_path):
     assert out.read_text() == net.read_text()
 
 
-def test_a_cycle_that_must_grow_is_said(check, tmp_path):
+def test_a_cycle_that_must_grow_is_said(tmp_path):
     net, out = tmp_path / 'short.net.xml', tmp_path / 'legal.net.xml'
     text = net_file('cologne1').read_text()
     for green_s in ('29', '6'):
@@ -123,7 +112,7 @@ def test_a_cycle_that_must_grow_is_said(check, tmp_path):
     assert 'the cycle grows by ' in done.stdout
 
 
-def test_settings_of_signals_are_held_against_the_program(check, tmp_path):
+def test_settings_of_signals_are_held_against_the_program(tmp_path):
     settings = tmp_path / 'signals.yaml'
     settings.write_text('junctions: {c: {yellow_s: {0: 5}}}')
     done = check('crossing', '--signals', settings, '--json')
@@ -143,7 +132,7 @@ def test_settings_of_signals_are_held_against_the_program(check, tmp_path):
         ('default: {yellow_s: {0: 3.5}}', ('link 0', '3.5 s', '4 s')),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(check, text, words, tmp_path):
+def test_settings_that_cannot_be_meant_are_refused(text, words, tmp_path):
     settings = tmp_path / 'signals.yaml'
     settings.write_text(text)
     out = tmp_path / 'legal.net.xml'
@@ -151,7 +140,7 @@ def test_settings_that_cannot_be_meant_are_refused(check, text, words, tmp_path)
     assert not out.exists()
 
 
-def test_the_input_itself_is_never_overwritten(check, tmp_path):
+def test_the_input_itself_is_never_overwritten(tmp_path):
     net, link = tmp_path / 'my.net.xml', tmp_path / 'link.net.xml'
     shutil.copyfile(net_file('cologne1'), net)
     link.symlink_to(net)
@@ -162,7 +151,7 @@ def test_the_input_itself_is_never_overwritten(check, tmp_path):
 
 
 @pytest.mark.parametrize('where', ['', 'file/legal.net.xml'])
-def test_an_output_that_cannot_be_written_is_refused(check, where, tmp_path):
+def test_an_output_that_cannot_be_written_is_refused(where, tmp_path):
     (tmp_path / 'file').write_text('')
     out = tmp_path / where
     assert_refused(check('cologne1', '--fix', out), f"cannot write '{out}'")

@@ -8,6 +8,7 @@ import shutil
 from commands import saferl
 import pytest
 
+from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.dataset.io import read_record
 from saferl_ros.evaluate.budget import WIDTHS
@@ -97,6 +98,20 @@ def test_evaluate_and_gate_judge_a_bundle(small_bundles, tmp_path):
     refused = saferl('gate', out, '--bundle', small_bundles / 'bc')
     assert refused.returncode == 2
     assert 'is not the policy that was judged' in refused.stderr
+
+
+def test_a_network_goes_from_record_to_bundles(tmp_path):
+    place, out, config = tmp_path / 'dataset', tmp_path / 'run', tmp_path / 'train.yaml'
+    config.write_text('{algorithms: [bc], bc: {steps: 20}, fqe: {steps: 0}}')
+    ids = ['360082', '360086', 'GS_cluster_2415878664_254486231_359566_359576']
+    for command in (
+        ('record', 'cologne3', '--horizon', 60, '--episodes', 1, '-o', place),
+        ('inspect', place),
+        ('train', place, '--config', config, '-o', out),
+    ):
+        done = saferl(*command)
+        assert done.returncode == 0, done.stderr
+    assert sorted(load_bundle(f).manifest.junction_id for f in find_bundles(out / 'bc')) == ids
 
 
 def test_a_bundle_runs_inside_an_unmodified_sumo_rl_environment(small_bundles):
