@@ -38,7 +38,11 @@ class MissingExtraError(UsageError):
     """
 
     def __init__(self, library: str, extra: str) -> None:
-        remedy = f"it comes with the extra [{extra}]: pip install 'saferl_ros[{extra}]'"
+        first = 'pip install -c constraints.txt torch, then ' if extra == 'train' else ''
+        remedy = (
+            f'it comes with the extra [{extra}]; in the folder of the source: {first}'
+            f"pip install -c constraints.txt '.[{extra}]'"
+        )
         if library == 'saferl_msgs':  # no pip has it
             remedy = (
                 "build it from this repository's folder saferl_msgs: 'make ros', or colcon build "

@@ -25,6 +25,11 @@ def find_bundles(place: Path) -> list[Path]:
     if (place / MANIFEST_NAME).exists():
         return [place]
     found = sorted(path.parent for path in place.glob(f'*/{MANIFEST_NAME}'))
+    if place.is_file():
+        raise BundleError(
+            f"'{place}' is a file and no policy bundle; a bundle is a folder, as 'saferl train' "
+            'writes it'
+        )
     if not place.is_dir():
         raise BundleError(
             f"'{place}' is no policy bundle, it does not exist; 'saferl train' makes one"

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.folders import bundle_folder
-from saferl_ros.bundle.manifest import Manifest, sha256
+from saferl_ros.bundle.manifest import Manifest, MANIFEST_NAME, sha256
 from saferl_ros.dataset.io import read_record
-from saferl_ros.errors import BundleError
+from saferl_ros.errors import BundleError, UsageError
 from saferl_ros.isolation import run_isolated
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.learner import train_algorithm
@@ -63,6 +63,7 @@ def train_all(
     *,
     jobs: int = 2,
     device: str = 'cpu',
+    may_replace: bool = True,
     progress: Progress = lambda done, total: None,
 ) -> dict[str, Path]:
     """
@@ -73,8 +74,10 @@ def train_all(
     :param record_files: one per junction.
     :param out: bundles go to ``out/<name>``, logs to ``out/logs/<name>``; of several junctions to
         a folder per junction in there.
+    :param may_replace: whether finished bundles of other records or settings give way.
     :param progress: called with (gradient steps done, steps in all).
     :returns: policy name to its bundle, or to its folder of bundles.
+    :raises UsageError: if one would have to give way and may not.
     """
     junction_ids = [read_record(file).plan.junction_id for file in record_files]  # fails early
     config.check_left_out(junction_ids)
@@ -101,6 +104,8 @@ def train_all(
             for part, log_dir in zip(parts, logs, strict=True)
         ]
     left = [task for task in tasks if not _is_done(task)]
+    if not may_replace:
+        _refuse_to_replace(left)
     # long ones first, so that two workers end together
     left.sort(key=lambda task: -_steps(task))
     total = sum(map(_steps, tasks))
@@ -120,6 +125,15 @@ def train_all(
         poller.join()
     progress(total, total)
     return {name: out / name for name in bundle_names(config)}
+
+
+def _refuse_to_replace(tasks: Sequence[TrainTask]) -> None:
+    for folder in (folder for task in tasks for folder in task.folders):
+        if (folder / MANIFEST_NAME).exists():
+            raise UsageError(
+                f"'{folder}' holds a finished bundle of another record or other settings; remove "
+                'it or choose another output'
+            )
 
 
 def _steps(task: TrainTask) -> int:

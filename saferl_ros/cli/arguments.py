@@ -156,7 +156,10 @@ def add_scenario(parser: argparse.ArgumentParser, *, is_optional: bool = False) 
         help='when an episode begins [s] (default: its own; of a .net.xml 0)',
     )
     parser.add_argument(
-        '--horizon', type=seconds, metavar='S', help='length of an episode [s] (default: its own)'
+        '--horizon',
+        type=seconds,
+        metavar='S',
+        help='length of an episode [s] (default: its own; 3600 where none is stated)',
     )
     add_clearance(parser)
     add_signals(parser)

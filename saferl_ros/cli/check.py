@@ -44,7 +44,9 @@ def add_parser(commands: Subparsers) -> None:
         'saferl check cologne1 --fix legal.net.xml',
     )
     parser.add_argument('scenario', metavar='SCENARIO', help='built-in name, .sumocfg or .net.xml')
-    parser.add_argument('--routes', type=Path, nargs='+', default=[], metavar='FILE')
+    parser.add_argument(
+        '--routes', type=Path, nargs='+', default=[], metavar='FILE', help='not needed for a check'
+    )
     parser.add_argument('--junction', action=Once, metavar='ID', help='only this signal')
     add_signals(parser)
     parser.add_argument(
@@ -71,6 +73,8 @@ def main(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     settings.refuse_strangers(network.programs, network.path.name)
     if options.fix is not None:
+        if not options.fix.name.endswith(('.net.xml', '.net.xml.gz')):
+            raise UsageError(f"--fix '{options.fix}' must end in .net.xml or .net.xml.gz")
         _refuse_inputs(options.fix, [*inputs, *options.routes, options.signals])
         check_output(options.fix)
     found = _check(network, options.junction, step_s, settings)

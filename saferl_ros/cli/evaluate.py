@@ -39,10 +39,18 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_scenario(parser)
     parser.add_argument(
-        '--bundle', type=Path, action='append', default=[], metavar='DIR', help='may be repeated'
+        '--bundle',
+        type=Path,
+        action='append',
+        default=[],
+        metavar='DIR',
+        help="a policy to judge, as 'saferl train' wrote it; may be repeated",
     )
     parser.add_argument(
-        '--seeds', type=positive, metavar='N', help='test demands (default: 10, or those of YAML)'
+        '--seeds',
+        type=positive,
+        metavar='N',
+        help='test demands besides the nominal one (default: 10, or those of YAML)',
     )
     parser.add_argument('--seed', type=not_negative, help='moves all test demands (default: 0)')
     parser.add_argument(
@@ -57,9 +65,16 @@ def add_parser(commands: Subparsers) -> None:
         type=Path,
         metavar='YAML',
         help="the 'evaluate' part of a run's configuration; other options win over it; for a "
-        'quick look: {tune: {scales: [1.0], finalists: 1}}',
+        "quick look a file that holds 'tune: {scales: [1.0], finalists: 1}'",
     )
-    parser.add_argument('-o', '--output', type=Path, required=True, metavar='EVAL.json')
+    parser.add_argument(
+        '-o',
+        '--output',
+        type=Path,
+        required=True,
+        metavar='EVAL.json',
+        help='the result; what was played is kept beside it, and not played again',
+    )
     add_jobs(parser)
     add_json(parser)
 
@@ -163,7 +178,7 @@ def print_evaluation(result: dict[str, Any]) -> None:
             *(('pedestrians stand [s]', 'longest [s]') if has_pedestrians else ()),
             'collisions',
             'teleports',
-            'monitor_faults',
+            'monitor faults',
         ],
         rows,
     )

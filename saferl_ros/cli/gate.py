@@ -11,7 +11,7 @@ from saferl_ros.bundle.gate_stamp import stamp_gate
 from saferl_ros.cli.arguments import add_command, add_json, Subparsers
 from saferl_ros.cli.screen import print_json, write_json
 from saferl_ros.errors import DatasetError
-from saferl_ros.evaluate.gate import GateConfig, judge_gate
+from saferl_ros.evaluate.gate import GateConfig, judge_gate, looser_limits
 from saferl_ros.evaluate.judge import read_evaluation
 from saferl_ros.yaml_file import read_yaml
 
@@ -25,7 +25,9 @@ def add_parser(commands: Subparsers) -> None:
         'pass or fail a policy by stated limits, with reasons; exit 1 on fail',
         'saferl gate run/evaluation.json --bundle run/cql',
     )
-    parser.add_argument('evaluation', type=Path, metavar='EVAL.json')
+    parser.add_argument(
+        'evaluation', type=Path, metavar='EVAL.json', help="what 'saferl evaluate' wrote"
+    )
     parser.add_argument('--controller', default='cql', help='which one (default: cql)')
     parser.add_argument(
         '--config',
@@ -80,6 +82,7 @@ def decide(evaluation: dict[str, Any], controller: str, config: GateConfig) -> d
         'controller': controller,
         'passed': all(check.passed for check in checks),
         'limits': config.model_dump(mode='json'),
+        'looser': looser_limits(config),
         'checks': [asdict(check) for check in checks],
     }
 
@@ -88,4 +91,6 @@ def print_gate(verdict: dict[str, Any]) -> None:
     """Print the verdict for people."""
     for check in verdict['checks']:
         print(f'{"pass" if check["passed"] else "FAIL"}  {check["name"]}: {check["reason"]}')
+    if verdict['looser']:
+        print(f'note: by limits looser than the default ones: {", ".join(verdict["looser"])}')
     print(f'gate: {verdict["controller"]} {"passes" if verdict["passed"] else "fails"}')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 import os
 import signal
 import sys
@@ -58,7 +59,20 @@ exit codes: 0 done or yes, 1 the answer is no (faults found, gate failed), 2 bad
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, like every other error of this program."""
+    """Says what is wrong in one line, like every other error; takes options by whole names."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{'allow_abbrev': False, **options})
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what is unknown here, where it is known which command is meant."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            name = unknown[0].split('=')[0]
+            near = get_close_matches(name, self._option_string_actions, n=1, cutoff=0.7)
+            hint = f'; did you mean {near[0]}?' if near else ''
+            self.error(f"unknown argument '{unknown[0]}'{hint}")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         """Print the message and where to look, and exit."""

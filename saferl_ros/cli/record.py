@@ -59,9 +59,19 @@ def add_parser(commands: Subparsers) -> None:
         help='a file; of several junctions a folder of files',
     )
     parser.add_argument(
-        '--episodes', type=positive, default=100, metavar='N', help='(default: %(default)s)'
+        '--episodes',
+        type=positive,
+        default=100,
+        metavar='N',
+        help='each as long as --horizon says (default: %(default)s)',
     )
-    parser.add_argument('--seed', type=not_negative, default=0, metavar='S')
+    parser.add_argument(
+        '--seed',
+        type=not_negative,
+        default=0,
+        metavar='S',
+        help='of demand and plans; another seed is another record (default: %(default)s)',
+    )
     parser.add_argument(
         '--plans',
         choices=PLAN_FAMILIES,

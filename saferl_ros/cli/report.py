@@ -18,7 +18,9 @@ def add_parser(commands: Subparsers) -> None:
         'write one self-contained HTML page of a run',
         'saferl report runs/demo -o report.html',
     )
-    parser.add_argument('run_dir', type=Path, metavar='RUN_DIR')
+    parser.add_argument(
+        'run_dir', type=Path, metavar='RUN_DIR', help='a folder that holds evaluation.json'
+    )
     parser.add_argument(
         '--network',
         type=Path,
@@ -34,7 +36,10 @@ def main(options: argparse.Namespace) -> int:
     from saferl_ros.report.page import write_report
 
     if not options.run_dir.is_dir():
-        raise UsageError(f"'{options.run_dir}' is no run folder; make one with 'saferl run'")
+        raise UsageError(
+            f"'{options.run_dir}' is no folder; name the one that holds evaluation.json, as "
+            "'saferl run' makes it"
+        )
     path = options.output or options.run_dir / 'report.html'
     check_output(path)
     write_report(options.run_dir, path, options.network)

@@ -23,6 +23,7 @@ from saferl_ros.ros.graph import nodes_of
 from saferl_ros.ros.processes import run_nodes
 from saferl_ros.ros.street_of import check_street, observation_of
 from saferl_ros.scenario import load_scenario
+from saferl_ros.scenario.catalogue import CATALOGUE
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -89,6 +90,15 @@ def sim(options: argparse.Namespace) -> int:
         )
     bundles = [load_bundle(folder) for place in options.bundle for folder in find_bundles(place)]
     given = options.scenario or bundles[0].manifest.scenario
+    if not options.scenario and given not in CATALOGUE:
+        raise UsageError(
+            f"the bundle was made for '{given}', which is not built in; name it: "
+            '--scenario FILE.sumocfg'
+        )
+    if given.endswith(('.net.xml', '.net.xml.gz')):
+        raise UsageError(
+            f"--scenario '{given}' is a network without demand; name a .sumocfg that states both"
+        )
     scenario = load_scenario(given)
     check_street(scenario, bundles, clearance=options.clearance, settings=settings_of(options))
     more: dict[str, object] = {

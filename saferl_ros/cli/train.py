@@ -41,7 +41,14 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         '--algo', metavar='LIST', help='cql, bc, dqn, separated by commas (default: cql,bc)'
     )
-    parser.add_argument('-o', '--output', type=Path, required=True, metavar='DIR')
+    parser.add_argument(
+        '-o',
+        '--output',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='for the bundles, a folder for each algorithm and seed; finished ones are kept',
+    )
     parser.add_argument(
         '--config',
         type=Path,
@@ -82,6 +89,7 @@ def main(options: argparse.Namespace) -> int:
             options.output,
             jobs=options.jobs,
             device=options.device,
+            may_replace=False,
             progress=progress,
         )
     print_unguarded(bundles.values())

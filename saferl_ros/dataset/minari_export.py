@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 import warnings
 
@@ -28,6 +29,7 @@ def export_minari(record: Record, dataset_id: str) -> Any:
         from minari.data_collector import EpisodeBuffer
     except ImportError as error:
         raise MissingExtraError('minari', 'minari') from error
+    check_dataset_id(dataset_id)
     buffers = []
     for n, episode in enumerate(record.behaviour()):
         truncations = np.zeros(len(episode), dtype=bool)
@@ -68,3 +70,16 @@ def export_minari(record: Record, dataset_id: str) -> Any:
             )
     except ValueError as error:
         raise UsageError(f"Minari refuses the dataset '{dataset_id}': {error}") from error
+
+
+def check_dataset_id(dataset_id: str) -> None:
+    """
+    Refuse what Minari cannot take as a name.
+
+    :raises UsageError: if there is no version, or something else than namespaces before it.
+    """
+    if not re.fullmatch(r'(?:[\w-]+/)*[\w-]+-v\d+', dataset_id):
+        raise UsageError(
+            f"'{dataset_id}' is no name for a Minari dataset: it must end in a version, and may "
+            "begin with namespaces, as 'saferl/mine-v0' does"
+        )

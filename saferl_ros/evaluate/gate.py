@@ -114,6 +114,17 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
     return checks
 
 
+def looser_limits(config: GateConfig) -> list[str]:
+    """Return in words which limits let through more than the default ones do."""
+    default = GateConfig()
+    words = [
+        f'{name} {getattr(config, name):g} instead of {getattr(default, name):g}'
+        for name in GateConfig.model_fields
+        if name.startswith('max_') and getattr(config, name) > getattr(default, name)
+    ]
+    return words + ['needs_disturbances false'] * (not config.needs_disturbances)
+
+
 def _where(collisions: list[dict[str, Any]]) -> str:
     """Return where to look: the first collisions, each with its time in the scenario."""
     more = f'; and {len(collisions) - N_NAMED} more' if len(collisions) > N_NAMED else ''
@@ -150,8 +161,8 @@ def _disturbed(curves: list[dict[str, Any]], controller: str, config: GateConfig
     if not rows and config.needs_disturbances:
         text = (
             f'{controller} was not judged with broken detectors, other demand, a surge, a closed '
-            'lane or rain; judge it so (evaluate.degradation.demands of a run, or demands under '
-            'degradation in the YAML of evaluate --config, at least 1)'
+            "lane or rain; judge it so ('saferl evaluate --disturbances 2', or in the YAML of a "
+            'run evaluate.degradation.demands, at least 1)'
         )
         return [Check(name='disturbances', found=0.0, limit=1.0, passed=False, reason=text)]
     for row in rows:

@@ -162,6 +162,12 @@ def _cautions(run: RunFolder, policy: ControllerScore | None) -> Iterator[str]:
             "The yellows are the network's own ('net'), not computed from speed and geometry; "
             'whether they are long enough for a street was not judged.'
         )
+    verdict = present(run.verdict)
+    if verdict is not None and verdict.looser:
+        yield (
+            f'The gate judged by limits that are looser than the default ones: '
+            f'{listed(verdict.looser)}.'
+        )
     if len(scores.demands) < FEW_DEMANDS:
         yield (
             f'Only {counted(len(scores.demands), "demand")} were judged, so the intervals are '

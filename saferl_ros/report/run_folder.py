@@ -34,6 +34,7 @@ class Verdict:
     controller: str
     passed: bool
     checks: tuple[Check, ...]
+    looser: tuple[str, ...] = ()  # limits that let through more than the default ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +185,10 @@ def _read_verdict(path: Path) -> Verdict | Missing:
         data = json.loads(path.read_text(encoding='utf-8'))
         checks = tuple(Check(**check) for check in data['checks'])
         return Verdict(
-            controller=str(data['controller']), passed=bool(data['passed']), checks=checks
+            controller=str(data['controller']),
+            passed=bool(data['passed']),
+            checks=checks,
+            looser=tuple(map(str, data.get('looser', ()))),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Missing(reason=f'The gate verdict (gate.json) cannot be used ({error!r}).')

@@ -87,6 +87,11 @@ def has_passed(bundle: Bundle) -> bool:
     return bool((bundle.manifest.gate or {}).get('passed'))
 
 
+def looser_limits(bundle: Bundle) -> str:
+    """Return in words by which limits the gate was looser than it is by default, if it was."""
+    return ', '.join((bundle.manifest.gate or {}).get('looser', ()))
+
+
 class _Seat:
     """A policy at its junction: desk, subscriptions, and the one publisher that its mode has."""
 
@@ -364,6 +369,9 @@ class PolicyNode(SteadyLifecycleNode):
         elif self.mode == 'active' and not status.is_gate_passed:
             level = diagnostics.WARN
             said = 'in command without a passed gate (allow_ungated)'
+        elif self.mode == 'active' and (looser := looser_limits(seat.bundle)):
+            level = diagnostics.WARN
+            said = f'in command; its gate was passed by looser limits: {looser}'
         values = {
             'mode': self.mode,
             'gate passed': status.is_gate_passed,

@@ -231,6 +231,41 @@ def test_zero_episodes_or_jobs_are_bad_usage(tmp_path, option):
     assert 'Traceback' not in done.stderr
 
 
+def test_an_option_is_taken_by_its_whole_name_only(tmp_path):
+    for given, near in (('--plan', '--plans'), ('--epsiodes', '--episodes')):
+        done = saferl_in_process('record', 'cologne1', '-o', tmp_path / 'x.h5', given, 3)
+        assert done.returncode == 2
+        assert f"unknown argument '{given}'; did you mean {near}?" in done.stderr
+        assert "see 'saferl record --help'" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_finished_bundle_is_not_replaced(small_bundles, small_record, tmp_path):
+    out = tmp_path / 'run'
+    shutil.copytree(small_bundles / 'bc', out / 'bc')
+    before = (out / 'bc' / 'manifest.json').read_bytes()
+    done = saferl_in_process('train', small_record, '-o', out, '--algo', 'bc', '--seeds', 7)
+    assert_refused(done, 'bc', 'finished bundle', 'another output')
+    assert (out / 'bc' / 'manifest.json').read_bytes() == before
+
+
+def test_a_fix_has_the_ending_of_a_network(tmp_path):
+    done = saferl_in_process('check', 'crossing', '--fix', tmp_path / 'out.xml')
+    assert_refused(done, 'out.xml', '.net.xml.gz')
+
+
+def test_a_file_is_no_bundle(small_record, tmp_path):
+    done = saferl_in_process(
+        'evaluate', 'cologne1', '--bundle', small_record, '-o', tmp_path / 'e.json'
+    )
+    assert_refused(done, 'data.h5', 'is a file')
+
+
+def test_a_name_that_minari_cannot_take_is_refused(small_record):
+    done = saferl_in_process('inspect', small_record, '--minari', 'foo')
+    assert_refused(done, "'foo'", 'saferl/mine-v0')
+
+
 def test_a_missing_evaluation_is_refused(tmp_path):
     assert_refused(saferl_in_process('gate', tmp_path / 'none.json'), 'none.json')
     (tmp_path / 'bad.json').write_text('{')
@@ -289,13 +324,13 @@ def test_a_missing_extra_is_named(tmp_path, small_record):
 
     out = tmp_path / 'out'
     done = saferl('train', small_record, '-o', out, **without('d3rlpy'))
-    assert_refused(done, 'd3rlpy', 'saferl_ros[train]')
+    assert_refused(done, 'd3rlpy', 'constraints.txt torch', "'.[train]'")
     done = saferl('inspect', small_record, **without('h5py'))
-    assert_refused(done, 'h5py', 'saferl_ros[')
+    assert_refused(done, 'h5py', "pip install -c constraints.txt '.[")
     done = saferl('record', 'cologne1', '-o', out, **without('sumo_rl'))
-    assert_refused(done, 'sumo_rl', 'saferl_ros[sim]')
+    assert_refused(done, 'sumo_rl', "'.[sim]'")
     done = saferl('report', tmp_path, **without('plotly'))
-    assert_refused(done, 'plotly', 'saferl_ros[report]')
+    assert_refused(done, 'plotly', "'.[report]'")
 
 
 def test_a_run_folder_of_another_configuration_is_refused(tmp_path):

@@ -309,6 +309,15 @@ def test_the_conclusions_follow_the_run(make_run: MakeRun) -> None:
     assert 'above the budget' not in words
 
 
+def test_a_gate_by_looser_limits_is_told(make_run: MakeRun) -> None:
+    run = make_run()
+    verdict = json.loads((run / 'gate.json').read_text(encoding='utf-8'))
+    verdict['looser'] = ['max_delay_over_actuated 2 instead of 1']
+    (run / 'gate.json').write_text(json.dumps(verdict), encoding='utf-8')
+    words = _words(_report(run))
+    assert 'looser than the default ones: max_delay_over_actuated 2 instead of 1.' in words
+
+
 def test_several_training_seeds_are_told_as_a_spread(make_run: MakeRun) -> None:
     delays = _delays(cql=(20.0, 30.0, 25.0), cql_2=(22.0, 34.0, 28.0), cql_3=(20.0, 32.0, 26.0))
     words = _words(_report(make_run(delays)))
@@ -410,7 +419,7 @@ def test_a_missing_library_is_named(
     for name in [name for name in sys.modules if name.split('.')[0] == library]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(MissingExtraError, match=rf"'{library}'.*saferl_ros\[report\]"):
+    with pytest.raises(MissingExtraError, match=rf"'{library}'.*\[report\]"):
         write_report(run, run / 'report.html')
 
 

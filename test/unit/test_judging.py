@@ -11,7 +11,7 @@ import pytest
 from saferl_ros.dataset.coverage import quality, warnings
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.errors import DatasetError
-from saferl_ros.evaluate.gate import GateConfig, judge_gate
+from saferl_ros.evaluate.gate import GateConfig, judge_gate, looser_limits
 
 
 def test_equal_values_have_no_width():
@@ -136,6 +136,15 @@ def test_whom_nobody_judged_under_disturbances_fails(what):
     assert 'evaluate.degradation.demands' in reasons(data)['disturbances']
     config = GateConfig(needs_disturbances=False)
     assert all(check.passed for check in judge_gate(data, 'cql', config))
+
+
+def test_limits_that_let_through_more_than_the_default_ones_are_named():
+    assert looser_limits(GateConfig()) == []
+    assert looser_limits(GateConfig(max_delay_over_actuated=0.9, max_wait_s=200)) == []
+    assert looser_limits(GateConfig(max_delay_over_actuated=2, needs_disturbances=False)) == [
+        'max_delay_over_actuated 2 instead of 1',
+        'needs_disturbances false',
+    ]
 
 
 @pytest.mark.parametrize(
