@@ -21,6 +21,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+import yaml
 
 from saferl_ros.bundle.folders import bundles_of
 from saferl_ros.bundle.produce import train_all
@@ -169,11 +170,13 @@ def write_page(ablations: list[Ablation], docs: Path) -> None:
 
 def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
     """Return one scenario's part of the page; draw its plot."""
+    base = yaml.safe_dump(ablation.base, default_flow_style=True, width=1000).strip()
     lines = [
         f'## {ablation.scenario}',
         '',
         f'{len(ablation.seeds)} training seeds, {ablation.demands} demands with scales '
-        f'{SCALES[0]} to {SCALES[1]}, observation `{ablation.observation}`.',
+        f'{SCALES[0]} to {SCALES[1]}, observation `{ablation.observation}`. The base: the default '
+        f'recipe with `{base}`.',
         '',
     ]
     table = [
@@ -199,7 +202,7 @@ def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
     if missing:
         lines += [f'Not run yet: {"; ".join(missing)}.', '']
     points = priced(ablation, kept)
-    if points:
+    if len(points) > 1:
         name = f'{ablation.scenario}_price.svg'
         plot(points, docs / 'ablation' / name)
         lines += [

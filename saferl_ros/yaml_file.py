@@ -71,13 +71,19 @@ def _settings(part: Any, name: str = '') -> Iterator[tuple[str, Any]]:
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:
     parts = []
+    told: list[list[str]] = []  # tables whose keys are listed already
     for item in error.errors():
         location = [str(part) for part in item['loc']]
         key = '.'.join(location)
         if item['type'] == 'extra_forbidden':
             known = list(_fields_at(model, location[:-1]))
             near = get_close_matches(location[-1], known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else f'; known are {", ".join(known)}'
+            hint = ''
+            if near:
+                hint = f"; did you mean '{near[0]}'?"
+            elif location[:-1] not in told:
+                hint = f'; known are {", ".join(known)}'
+                told.append(location[:-1])
             parts.append(f"unknown key '{key}'{hint}")
         elif item['type'] == 'missing':
             parts.append(f"key '{key}' is missing")

@@ -156,3 +156,12 @@ def test_numbers_that_name_junctions_need_no_quotes(tmp_path):
     assert found.junction == '360082'
     assert found.signals.of('360082').min_green_s == 8
     assert found.train.leave_out == ('360086',)
+
+
+def test_known_keys_are_listed_once(tmp_path):
+    path = tmp_path / 'run.yaml'
+    path.write_text('name: x\nscenario: cologne1\nzzz: 1\nqqq: 2\n')
+    with pytest.raises(ConfigError) as refusal:
+        read_yaml(path, RunConfig)
+    assert str(refusal.value).count('known are') == 1
+    assert "unknown key 'qqq'" in str(refusal.value)
