@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+import sys
 
 from saferl_ros.cli.arguments import add_command, check_output, Subparsers
 from saferl_ros.errors import UsageError
@@ -42,6 +43,7 @@ def main(options: argparse.Namespace) -> int:
         )
     path = options.output or options.run_dir / 'report.html'
     check_output(path)
-    write_report(options.run_dir, path, options.network)
+    for reason in write_report(options.run_dir, path, options.network):
+        print(f'note: {reason}', file=sys.stderr)
     print(f'written: {path}')
     return 0

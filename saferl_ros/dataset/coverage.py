@@ -201,7 +201,7 @@ def warnings(report: dict[str, Any]) -> list[str]:
         )
     if report['hours'] < 20:
         found.append(
-            f'{report["hours"]:.0f} h are little: 50 h or more taught well in our studies'
+            f'{report["hours"]:.3g} h are little: 50 h or more taught well in our studies'
         )
     never = [t for t in report['thin'] if t['count'] == 0 and t['stage'] != t['action']]
     if never:

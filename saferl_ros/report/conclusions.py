@@ -198,7 +198,7 @@ def _data_cautions(run: RunFolder) -> Iterator[str]:
             f'{data.budget:g}: in a street this would be too dear.'
         )
     if data.hours < FEW_HOURS:
-        yield f'{data.hours:.0f} h of data are little to learn from; treat the policy as a trial.'
+        yield f'{data.hours:.3g} h of data are little to learn from; treat the policy as a trial.'
     for junction in run.junctions:
         found = present(junction.data)
         if found is None or not found.never:

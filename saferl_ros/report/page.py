@@ -37,7 +37,7 @@ from saferl_ros.report.score_tables import (
 from saferl_ros.report.verdict import head, PROFILE_WORDS
 
 
-def write_report(run_dir: Path, path: Path, network: Path | None = None) -> None:
+def write_report(run_dir: Path, path: Path, network: Path | None = None) -> list[str]:
     """
     Write one self-contained HTML page of a run; it needs no network to be read.
 
@@ -46,11 +46,21 @@ def write_report(run_dir: Path, path: Path, network: Path | None = None) -> None
     :param run_dir: what ``saferl run`` wrote; pieces other than the evaluation may be missing.
     :param path: the page to write.
     :param network: see ``read_run``.
+    :returns: why junctions are not drawn, if they are not.
     :raises MissingExtraError: if plotly or jinja2 is not installed.
     :raises UsageError: if there is no such folder, or the page cannot be written.
     :raises DatasetError: if the evaluation is missing or damaged.
     """
-    write_page('template.html', lambda: page_context(read_run(run_dir, network)), path)
+    reasons: set[str] = set()
+
+    def context() -> dict[str, Any]:
+        run = read_run(run_dir, network)
+        networks = [junction.network for junction in run.junctions]
+        reasons.update(one.reason for one in networks if isinstance(one, Missing))
+        return page_context(run)
+
+    write_page('template.html', context, path)
+    return sorted(reasons)
 
 
 def write_page(template: str, make_context: Callable[[], dict[str, Any]], path: Path) -> None:

@@ -150,8 +150,9 @@ def test_the_input_itself_is_never_overwritten(tmp_path):
     assert net.read_bytes() == before
 
 
-@pytest.mark.parametrize('where', ['', 'file/legal.net.xml'])
+@pytest.mark.parametrize('where', ['folder.net.xml', 'file/legal.net.xml'])
 def test_an_output_that_cannot_be_written_is_refused(where, tmp_path):
     (tmp_path / 'file').write_text('')
+    (tmp_path / 'folder.net.xml').mkdir()
     out = tmp_path / where
     assert_refused(check('cologne1', '--fix', out), f"cannot write '{out}'")

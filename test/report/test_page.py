@@ -178,6 +178,8 @@ def test_without_the_network_the_stages_are_told_in_words(
     assert page.n_drawings == 0
     assert not isinstance(read_run(run, elsewhere).junctions[0].network, Missing)
     assert 'was not found on this machine' in _words(page)
+    (reason,) = write_report(run, run / 'again.html')
+    assert 'was not found on this machine' in reason
     assert page.column('stages', 'green, protected')['0'] == 'north straight, left'
 
 
