@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
-from commands import saferl
+from commands import saferl, saferl_in_process
 import pytest
 
 from saferl_ros.bundle.folders import find_bundles
@@ -85,7 +85,7 @@ def test_evaluate_and_gate_judge_a_bundle(small_bundles, tmp_path):
         assert {'mean', 'ci_low', 'ci_high', 'per_seed'} == found['delay_s'].keys()
         if name != 'net_plan':
             assert sum(found['monitor_faults']['per_seed']) == 0, name
-    gate = saferl('gate', out, '--json')
+    gate = saferl_in_process('gate', out, '--json')
     assert out.with_name('gate.json').read_text() == gate.stdout
     verdict = json.loads(gate.stdout)
     assert gate.returncode == (0 if verdict['passed'] else 1)
@@ -93,25 +93,27 @@ def test_evaluate_and_gate_judge_a_bundle(small_bundles, tmp_path):
 
     # the verdict goes into the very bundle that was judged, and into no other
     bundle = shutil.copytree(small_bundles / 'cql', tmp_path / 'cql')
-    assert saferl('gate', out, '--bundle', bundle).returncode == gate.returncode
+    assert saferl_in_process('gate', out, '--bundle', bundle).returncode == gate.returncode
     assert load_bundle(bundle).manifest.gate == verdict
-    refused = saferl('gate', out, '--bundle', small_bundles / 'bc')
+    refused = saferl_in_process('gate', out, '--bundle', small_bundles / 'bc')
     assert refused.returncode == 2
     assert 'is not the policy that was judged' in refused.stderr
 
 
 def test_a_network_goes_from_record_to_bundles(tmp_path):
     place, out, config = tmp_path / 'dataset', tmp_path / 'run', tmp_path / 'train.yaml'
-    config.write_text('{algorithms: [bc], bc: {steps: 20}, fqe: {steps: 0}}')
+    config.write_text(
+        '{algorithms: [cql], shared: true, cql: {steps: 20, ensemble: 1}, fqe: {steps: 0}}'
+    )
     ids = ['360082', '360086', 'GS_cluster_2415878664_254486231_359566_359576']
-    for command in (
-        ('record', 'cologne3', '--horizon', 60, '--episodes', 1, '-o', place),
-        ('inspect', place),
-        ('train', place, '--config', config, '-o', out),
+    for run, *command in (
+        (saferl_in_process, 'record', 'cologne3', '--horizon', 60, '--episodes', 1, '-o', place),
+        (saferl_in_process, 'inspect', place),
+        (saferl, 'train', place, '--config', config, '-o', out),
     ):
-        done = saferl(*command)
+        done = run(*command)
         assert done.returncode == 0, done.stderr
-    assert sorted(load_bundle(f).manifest.junction_id for f in find_bundles(out / 'bc')) == ids
+    assert sorted(load_bundle(f).manifest.junction_id for f in find_bundles(out / 'cql')) == ids
 
 
 def test_a_bundle_runs_inside_an_unmodified_sumo_rl_environment(small_bundles):

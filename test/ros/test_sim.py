@@ -61,7 +61,7 @@ def test_from_the_street_to_a_report_and_to_learning(small_run, tmp_path):
     made = run_saferl('record', '--from-bag', tmp_path / 'bag', '-o', data)
     assert made.returncode == 0, made.stderr
     config = tmp_path / 'train.yaml'
-    config.write_text('cql: {steps: 50, ensemble: 1}\nbc: {steps: 50}\nfqe: {steps: 0}\n')
+    config.write_text('algorithms: [cql]\ncql: {steps: 50, ensemble: 1}\nfqe: {steps: 0}\n')
     learned = run_saferl('train', data, '--config', config, '-o', tmp_path / 'run')
     assert learned.returncode == 0, learned.stderr
     assert (tmp_path / 'run' / 'cql' / 'policy.onnx').exists()

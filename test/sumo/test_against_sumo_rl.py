@@ -12,7 +12,7 @@ from saferl_ros.sumo.settings import PlanLimits
 
 pytestmark = pytest.mark.sumo
 
-HORIZON_S = 900
+HORIZON_S = 600
 YELLOW_S = 3  # what our 'resco' clearances show on cologne1
 SAME_SUMO = ('--waiting-time-memory', '1000', '--max-depart-delay', '-1')
 
