@@ -52,15 +52,20 @@ class FoxgloveStream(Node):
             )
             channel = self._foxglove.Channel(topic, schema=schema, message_encoding='cdr')
             self._channels[topic] = channel
+            self.get_logger().info(f'{topic} is offered')
         channel.log(data)
 
     def run(self, stopper: Stopper) -> int:
         """Stream until asked to stop."""
         executor = executor_of(self)
         stopper.on_ask(executor.wake)
+        n_heard = 0
         while not stopper.is_asked:
             executor.spin_once(timeout_sec=LOOK_PERIOD_S)
             self._ears.look_around()
+            if len(self._ears) != n_heard:
+                n_heard = len(self._ears)
+                self.get_logger().info(f'listening to {n_heard} topics')
         self._server.stop()
         return EXIT_OK
 

@@ -9,7 +9,7 @@ import time
 
 from nodes import JUNCTION, Nodes, street, WAIT_S
 import pytest
-from websocket import create_connection, WebSocket
+from websocket import create_connection, WebSocket, WebSocketTimeoutException
 
 from saferl_ros.ros import names
 
@@ -38,6 +38,14 @@ def connect(port: int, nodes: Nodes) -> WebSocket:
             time.sleep(0.1)
 
 
+def receive(client: WebSocket, nodes: Nodes) -> str | bytes:
+    """Return the next frame; where none comes, tell how far the stream was."""
+    try:
+        return client.recv()
+    except WebSocketTimeoutException:
+        pytest.fail(f'nothing was sent; the stream said:\n{nodes.said("foxglove_stream")}')
+
+
 def test_foxglove_is_offered_every_topic_and_gets_its_messages(tmp_path):
     port, wanted = free_port(), f'/{names.topic(JUNCTION, names.SIGNAL_STATE)}'
     with street(tmp_path) as (nodes, observer):
@@ -49,7 +57,7 @@ def test_foxglove_is_offered_every_topic_and_gets_its_messages(tmp_path):
         until_s = time.monotonic() + WAIT_S
         while wanted not in offered:
             assert time.monotonic() < until_s
-            frame = client.recv()
+            frame = receive(client, nodes)
             if isinstance(frame, str) and json.loads(frame)['op'] == 'advertise':
                 offered |= {one['topic']: one for one in json.loads(frame)['channels']}
         channel = offered[wanted]
@@ -60,7 +68,7 @@ def test_foxglove_is_offered_every_topic_and_gets_its_messages(tmp_path):
         client.send(json.dumps(ask))
         while True:
             assert time.monotonic() < until_s
-            frame = client.recv()
+            frame = receive(client, nodes)
             if isinstance(frame, bytes) and frame[0] == MESSAGE_DATA:
                 assert struct.unpack('<I', frame[1:5]) == (7,)
                 assert JUNCTION.encode() in frame
