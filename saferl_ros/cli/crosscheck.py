@@ -12,7 +12,7 @@ from saferl_ros.bundle.load import load_bundle
 from saferl_ros.cli.arguments import add_command, add_json, add_scenario, junctions_of, Subparsers
 from saferl_ros.cli.screen import print_json, print_table
 from saferl_ros.env.junction import Junction
-from saferl_ros.errors import UsageError
+from saferl_ros.errors import ScenarioError, UsageError
 from saferl_ros.evaluate.crosscheck import cross_check
 from saferl_ros.isolation import run_isolated
 from saferl_ros.sumo.outputs import TripSummary
@@ -54,7 +54,13 @@ def main(options: argparse.Namespace) -> int:
         )
     options.observation = bundle.spec.kind
     options.junction = bundle.manifest.junction_id
-    (junction,) = junctions_of(options)
+    try:
+        (junction,) = junctions_of(options)
+    except ScenarioError as error:
+        raise ScenarioError(
+            f"the bundle was made for junction '{options.junction}' of "
+            f"'{bundle.manifest.scenario}': {error}"
+        ) from error
     bundle.require(
         plan_fingerprint=junction.plan.fingerprint(),
         spec_fingerprint=junction.spec.fingerprint(),

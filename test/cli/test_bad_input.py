@@ -395,6 +395,11 @@ def test_a_second_opinion_on_another_junction_is_refused(small_bundles):
     assert_refused(done, "'other'", 'leave it out')
 
 
+def test_a_second_opinion_on_another_network_is_refused(small_bundles):
+    done = saferl_in_process('crosscheck', 'ingolstadt1', '--bundle', small_bundles / 'cql')
+    assert_refused(done, "of 'cologne1'", 'ingolstadt1.net.xml')
+
+
 def test_a_bundle_named_like_a_baseline_is_refused(tmp_path, small_bundles):
     bundle = tmp_path / 'net_plan'
     shutil.copytree(small_bundles / 'cql', bundle)
