@@ -28,6 +28,9 @@ from saferl_ros.ros import names, qos
 JUNCTION = 'GS_cluster_357187_359543'  # that of cologne1
 WAIT_S = 120.0  # no time is tested by it: processes start slowly where much else runs
 UNNAMED = '_NODE_NAME_UNKNOWN_'  # the publisher is found already, its node is not yet
+# no shared memory: a killed node may leave a half-made port there (fastrtps_port7003 and so on, of
+# no domain in particular), and whoever opens that waits for ever
+MIDDLEWARE = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}
 _numbers = itertools.count()
 
 
@@ -44,7 +47,7 @@ class Nodes:
         return {
             **os.environ,
             'ROS_DOMAIN_ID': str(self.domain_id),
-            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+            **MIDDLEWARE,
             'ROS_LOG_DIR': str(self.folder / 'log'),
             'OMP_NUM_THREADS': '1',
         }
@@ -93,7 +96,7 @@ class Observer:
     """Sees what the nodes publish, calls their services, and can pretend to be a controller."""
 
     def __init__(self, domain_id: int, junction_id: str = JUNCTION) -> None:
-        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+        os.environ.update(MIDDLEWARE)
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain_id)
         self.node = Node('observer', context=self.context)
