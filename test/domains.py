@@ -10,26 +10,9 @@ import tempfile
 import weakref
 
 DOMAINS = range(1, 100)
-
-
-SHARED_MEMORY = Path('/dev/shm')
-PORT_BASE, PORTS_PER_DOMAIN = 7400, 250  # of DDS
-
-
-def clear_shared_memory(domain_id: int) -> None:
-    """
-    Remove what killed participants of a domain left behind.
-
-    Fast DDS does not clean up after a process that was killed, and a participant that meets such
-    a left port may never hear the others.
-    """
-    first = PORT_BASE + PORTS_PER_DOMAIN * domain_id
-    ports = set(range(first, first + PORTS_PER_DOMAIN))
-    for pattern in ('fastrtps_port*', 'sem.fastrtps_port*'):
-        for path in SHARED_MEMORY.glob(pattern):
-            number = path.name.split('port')[-1].split('_')[0]
-            if number.isdigit() and int(number) in ports:
-                path.unlink(missing_ok=True)
+# no shared memory: a killed node may leave a half-made port there (fastrtps_port7003 and so on, of
+# no domain in particular), and whoever opens that waits for ever
+MIDDLEWARE = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}
 
 
 class Domain:
@@ -49,7 +32,6 @@ class Domain:
                 os.close(lock)
                 continue
             self.id = domain_id
-            clear_shared_memory(domain_id)
             weakref.finalize(self, os.close, lock)
             return
         raise RuntimeError('every ROS domain is taken by a test that still runs')

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from domains import Domain
+from domains import Domain, MIDDLEWARE
 from rcl_interfaces.srv import GetParameters
 import rclpy
 from rclpy.context import Context
@@ -28,9 +28,6 @@ from saferl_ros.ros import names, qos
 JUNCTION = 'GS_cluster_357187_359543'  # that of cologne1
 WAIT_S = 120.0  # no time is tested by it: processes start slowly where much else runs
 UNNAMED = '_NODE_NAME_UNKNOWN_'  # the publisher is found already, its node is not yet
-# no shared memory: a killed node may leave a half-made port there (fastrtps_port7003 and so on, of
-# no domain in particular), and whoever opens that waits for ever
-MIDDLEWARE = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}
 _numbers = itertools.count()
 
 

@@ -85,9 +85,8 @@ def main(options: argparse.Namespace) -> int:
         bad = [name for name, findings in found.items() if findings]
         fix = fix_network(network, bad, step_s, settings)
         _write(fix.text, options.fix)
-        fixed = read_network.__wrapped__(
-            options.fix, additional
-        )  # as it stands there now, not as remembered
+        # as it stands there now, not as remembered
+        fixed = read_network.__wrapped__(options.fix, additional)
         left = _check(fixed, options.junction, step_s, settings)
         data['fix'] = _fix_json(fix, options.fix, left)
     if options.json:

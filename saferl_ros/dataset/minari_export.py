@@ -29,7 +29,7 @@ def export_minari(record: Record, dataset_id: str) -> Any:
         from minari.data_collector import EpisodeBuffer
     except ImportError as error:
         raise MissingExtraError('minari', 'minari') from error
-    check_dataset_id(dataset_id)
+    _check_dataset_id(dataset_id)
     buffers = []
     for n, episode in enumerate(record.behaviour()):
         truncations = np.zeros(len(episode), dtype=bool)
@@ -72,7 +72,7 @@ def export_minari(record: Record, dataset_id: str) -> Any:
         raise UsageError(f"Minari refuses the dataset '{dataset_id}': {error}") from error
 
 
-def check_dataset_id(dataset_id: str) -> None:
+def _check_dataset_id(dataset_id: str) -> None:
     """
     Refuse what Minari cannot take as a name.
 

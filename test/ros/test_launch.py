@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 
-from domains import Domain
+from domains import Domain, MIDDLEWARE
 import pytest
 
 from saferl_ros.bag.files import read_messages
@@ -82,7 +82,7 @@ class Launched:
             env={
                 **os.environ,
                 'ROS_DOMAIN_ID': str(self.domain),
-                'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+                **MIDDLEWARE,
                 'ROS_LOG_DIR': str(folder / 'log'),
                 'OMP_NUM_THREADS': '1',
                 RUN: self.run,
