@@ -71,7 +71,7 @@ def main(options: argparse.Namespace) -> int:
         inputs = [net_file, *scenario.route_files, *scenario.additional_files]
     network = read_network(net_file, additional)
     settings = settings_of(options)
-    settings.refuse_strangers(network.programs, network.path.name)
+    settings.check_against(network)
     if options.fix is not None:
         if not options.fix.name.endswith(('.net.xml', '.net.xml.gz')):
             raise UsageError(f"--fix '{options.fix}' must end in .net.xml or .net.xml.gz")

@@ -20,12 +20,12 @@ from saferl_ros.cli.arguments import (
     positive,
     Subparsers,
 )
+from saferl_ros.cli.run_config import read_part
 from saferl_ros.cli.screen import print_json, print_table, progress_bar, write_json
 from saferl_ros.control.family import FamilyConfig
 from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.judge import evaluate, EvaluateConfig
 from saferl_ros.evaluate.kept import kept_file
-from saferl_ros.yaml_file import read_yaml
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -98,7 +98,7 @@ def main(options: argparse.Namespace) -> int:
     junctions = junctions_of(options)
     check_output(options.output)
     given: dict[str, Any] = {'seeds': options.seeds, 'seed': options.seed}
-    stated = read_yaml(options.config, EvaluateConfig) if options.config else EvaluateConfig()
+    stated = read_part(options.config, EvaluateConfig, 'evaluate')
     if options.disturbances is not None:
         given['degradation'] = stated.degradation.model_copy(
             update={'demands': options.disturbances}

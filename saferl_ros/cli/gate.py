@@ -9,11 +9,11 @@ from typing import Any
 
 from saferl_ros.bundle.gate_stamp import stamp_gate
 from saferl_ros.cli.arguments import add_command, add_json, Subparsers
+from saferl_ros.cli.run_config import read_part
 from saferl_ros.cli.screen import print_json, write_json
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.gate import GateConfig, judge_gate, looser_limits
 from saferl_ros.evaluate.judge import read_evaluation
-from saferl_ros.yaml_file import read_yaml
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -53,7 +53,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the verdict; 0 if it passes, 1 if it fails."""
-    config = read_yaml(options.config, GateConfig) if options.config else GateConfig()
+    config = read_part(options.config, GateConfig, 'gate')
     evaluation = read_evaluation(options.evaluation)
     verdict = decide(evaluation, options.controller, config)
     write_json(verdict, options.output or options.evaluation.with_name('gate.json'))

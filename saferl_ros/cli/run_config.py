@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from saferl_ros.env.junction import derive_junctions, Junction
+from saferl_ros.errors import ConfigError
 from saferl_ros.evaluate.gate import GateConfig
 from saferl_ros.evaluate.judge import EvaluateConfig
 from saferl_ros.record.recorder import RecordConfig
@@ -15,6 +16,9 @@ from saferl_ros.scenario.demand import count_departures
 from saferl_ros.scenario.spec import load_scenario
 from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
 from saferl_ros.train.config import TrainConfig
+from saferl_ros.yaml_file import read_yaml
+
+Part = TypeVar('Part', bound=BaseModel)
 
 
 class RunConfig(BaseModel):
@@ -67,3 +71,25 @@ class RunConfig(BaseModel):
             observation=self.observation,
             settings=self.signals,
         )
+
+
+def read_part(path: Path | None, model: type[Part], key: str) -> Part:
+    """
+    Read the file of one part of a run; without a file the part is as by default.
+
+    :param key: what a whole run's file has this part under.
+    :raises ConfigError: naming the key, its value and what is allowed; or if it is a whole run's.
+    """
+    if path is None:
+        return model()
+    try:
+        return read_yaml(path, model)
+    except ConfigError as error:
+        try:
+            read_yaml(path, RunConfig)
+        except ConfigError:  # not a whole run's either: the first error is the one to tell
+            raise error from None
+        raise ConfigError(
+            f"configuration '{path}' is that of a whole run, which 'saferl run {path}' takes; for "
+            f"this command write what is under '{key}' into a file of its own"
+        ) from None

@@ -17,13 +17,14 @@ from saferl_ros.cli.arguments import (
     require,
     Subparsers,
 )
+from saferl_ros.cli.run_config import read_part
 from saferl_ros.cli.screen import print_json, progress_bar
 from saferl_ros.dataset.coverage import notes_of, quality
 from saferl_ros.dataset.files import check_together, find_records
 from saferl_ros.dataset.io import cannot_write, read_record
 from saferl_ros.errors import ConfigError, UsageError
 from saferl_ros.train.config import ALGORITHMS, TrainConfig
-from saferl_ros.yaml_file import build_model, read_yaml
+from saferl_ros.yaml_file import build_model
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -113,7 +114,7 @@ def print_unguarded(places: Iterable[Path]) -> None:
 
 
 def _config(options: argparse.Namespace) -> TrainConfig:
-    config = read_yaml(options.config, TrainConfig) if options.config else TrainConfig()
+    config = read_part(options.config, TrainConfig, 'train')
     changes: dict[str, tuple[Any, ...]] = {}
     if options.algo:
         changes['algorithms'] = _algorithms(options.algo)

@@ -78,10 +78,10 @@ def derive_junctions(
         have a choice. The others keep their own programs.
     :param settings: bounds and longer times that an engineer states, by junction.
     :raises ScenarioError: if a name is unknown, or there is no signal to control.
-    :raises ConfigError: if the settings name a signal that the network does not have.
+    :raises ConfigError: if the settings do not fit the network.
     """
     network = read_network(scenario.net_file, scenario.additional_files)
-    settings.refuse_strangers(network.programs, network.path.name)
+    settings.check_against(network)
     chosen: list[str | None] = [*names]
     if not chosen:
         chosen = [scenario.junction_id] if scenario.junction_id else [*signal_ids(network)]

@@ -152,6 +152,12 @@ def _about_seeds(scores: Scores, policy: ControllerScore | None) -> str:
 
 def _cautions(run: RunFolder, policy: ControllerScore | None) -> Iterator[str]:
     scores = run.scores
+    if run.replaced:
+        yield (
+            f'{listed(run.replaced)} in this folder {"is" if len(run.replaced) == 1 else "are"} '
+            'not what was judged here: trained or put there since. Judge again before anybody '
+            'uses it.'
+        )
     if scores.clearance == 'resco':
         yield (
             "The clearances are those of the RESCO benchmark ('resco'), without all-red. They are "

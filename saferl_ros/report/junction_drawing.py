@@ -92,7 +92,7 @@ def draw_junction(
         high_m=max(p[1] for p in cores) + MARGIN_M,
     )
     place, unit_m = frame.place, frame.unit_m
-    roads = [c for c in connections if not c.from_lane.startswith(':')]
+    roads = [c for c in connections if not c.is_crossing]
     edges_in = dict.fromkeys(edge_of(c.from_lane) for c in roads)
     edges_out = dict.fromkeys(edge_of(c.to_lane) for c in roads)
     reach_m = 2 * MARGIN_M
@@ -122,7 +122,7 @@ def draw_junction(
 
 def _way(network: Network, connection: Connection) -> tuple[Point, ...]:
     """Return the way over the junction: the internal lanes and a piece of the exit."""
-    if connection.from_lane.startswith(':'):  # a pedestrian crossing is a lane of its own
+    if connection.is_crossing:  # a pedestrian crossing is a lane of its own
         return network.lanes[connection.to_lane].shape
     points = [network.lanes[connection.from_lane].shape[-1]]
     lane_id, seen = connection.via_lane, set[str]()

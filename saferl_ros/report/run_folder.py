@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from saferl_ros.bundle.folders import bundle_folder
-from saferl_ros.bundle.manifest import Manifest
+from saferl_ros.bundle.folders import bundle_folder, find_bundles
+from saferl_ros.bundle.manifest import Manifest, POLICY_NAME
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import read_record
@@ -56,6 +57,7 @@ class RunFolder:
     verdict: Verdict | Missing
     junctions: tuple[RunJunction, ...]  # at least one
     training: list[TrainingLog] | Missing
+    replaced: tuple[str, ...]  # policies whose bundle here is not the one that was judged
 
     @property
     def data(self) -> RecordedData | Missing:
@@ -99,7 +101,21 @@ def read_run(folder: Path, network: Path | None = None) -> RunFolder:
             for number in range(len(scores.junction_ids))
         ),
         training=read_training_logs(folder / 'logs'),
+        replaced=tuple(
+            name
+            for name, judged in scores.judged_sha256.items()
+            if _is_other(folder / name, judged)
+        ),
     )
+
+
+def _is_other(place: Path, judged: Mapping[str, str]) -> bool:
+    """Whether the policy that is there now is not the one that was judged."""
+    try:
+        manifests = [Manifest.read(folder) for folder in find_bundles(place)]
+    except SaferlError:  # it is not there, or damaged, which whoever loads it is told
+        return False
+    return any(m.files.get(POLICY_NAME) != judged.get(m.junction_id) for m in manifests)
 
 
 def _read_junction(folder: Path, scores: Scores, number: int, network: Path | None) -> RunJunction:

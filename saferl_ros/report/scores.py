@@ -112,6 +112,7 @@ class Scores:
     controllers: tuple[ControllerScore, ...]
     tunings: tuple[Tuning, ...]
     degradation: tuple[DegradationPoint, ...]  # empty if it was not judged
+    judged_sha256: Mapping[str, Mapping[str, str]]  # by policy and junction, of what was played
 
     def find(self, name: str) -> ControllerScore | None:
         """Return the controller of that name, if it was judged."""
@@ -167,6 +168,10 @@ def _scores(data: dict[str, Any]) -> Scores:
         controllers=controllers,
         tunings=tuple(_tuning(name, note) for name, note in data.get('baselines', {}).items()),
         degradation=tuple(map(_point, data.get('degradation', []))),
+        judged_sha256={
+            str(name): {str(of): str(sha256) for of, sha256 in found.items()}
+            for name, found in data.get('policies', {}).items()
+        },
     )
 
 

@@ -152,9 +152,7 @@ def green_phases(network: Network, junction_id: str) -> list[int]:
     one after a yellow in which nothing is green but what stays green all along is an all-red.
     """
     phases = network.programs[junction_id].phases
-    crossings = {
-        c.link_index for c in network.signalised(junction_id) if c.from_lane.startswith(':')
-    }
+    crossings = {c.link_index for c in network.signalised(junction_id) if c.is_crossing}
 
     def is_walk_clearance(n: int) -> bool:
         before, now = phases[n - 1].lamps, phases[n].lamps
@@ -205,7 +203,7 @@ def _links(network: Network, junction_id: str, n_lamps: int) -> tuple[Link, ...]
             )
             continue
         connection = by_index[index]
-        is_crossing = connection.from_lane.startswith(':')
+        is_crossing = connection.is_crossing
         links.append(
             Link(
                 index=index,

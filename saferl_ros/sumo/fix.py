@@ -134,9 +134,7 @@ def capacity(network: Network, junction_id: str) -> Capacity:
     walk do not, nor does any yellow or all-red.
     """
     phases = network.programs[junction_id].phases
-    crossings = {
-        c.link_index for c in network.signalised(junction_id) if c.from_lane.startswith(':')
-    }
+    crossings = {c.link_index for c in network.signalised(junction_id) if c.is_crossing}
 
     def vehicles(n: int) -> str:
         return ''.join(lamp for i, lamp in enumerate(phases[n].lamps) if i not in crossings)

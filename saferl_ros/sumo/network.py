@@ -41,6 +41,11 @@ class Connection:
     tls_id: str | None
     link_index: int | None
 
+    @property
+    def is_crossing(self) -> bool:
+        """Whether people on foot go by it: they come from inside the junction."""
+        return self.from_lane.startswith(':')
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramPhase:
@@ -142,7 +147,7 @@ class Network:
         ways = [
             c
             for c in self.connections
-            if c.to_lane == lane_id and not c.from_lane.startswith(':') and c.direction != 't'
+            if c.to_lane == lane_id and not c.is_crossing and c.direction != 't'
         ]
         straight = [c for c in ways if c.tls_id is not None or c.direction == 's']
         return (is_straight and straight) or ways
@@ -161,7 +166,7 @@ class Network:
 
     def way_over(self, connection: Connection) -> list[Lane]:
         """Return the lanes by which a connection crosses the junction; of a crossing, itself."""
-        if connection.from_lane.startswith(':'):
+        if connection.is_crossing:
             return [self.lanes[connection.to_lane]]
         way: list[Lane] = []
         lane_id = connection.via_lane

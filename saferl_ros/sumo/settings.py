@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from saferl_ros.errors import ConfigError
 from saferl_ros.signals.clearance import WALKING_MPS
+from saferl_ros.sumo.network import Network
 
 DEFAULT_MAX_GREEN_S = 60.0
+WALK_KEYS = frozenset({'walk_s', 'walking_mps', 'pedestrians'})  # nothing without a crossing
 
 
 class PlanLimits(BaseModel):
@@ -67,19 +68,27 @@ class SignalSettings(BaseModel):
         """Return what holds for one junction."""
         return self.junctions.get(junction_id, self.default)
 
-    def refuse_strangers(self, known: Collection[str], network: str) -> None:
+    def check_against(self, network: Network) -> None:
         """
         Refuse settings that would silently not be used.
 
-        :param known: the network's signals.
-        :param network: its name, for people.
-        :raises ConfigError: if they name a signal that the network does not have.
+        :raises ConfigError: if they name a signal that the network does not have, or give times of
+            walking to one that nobody walks over.
         """
-        for name in self.junctions:
+        known = [*network.programs]
+        for name, limits in self.junctions.items():
             if name not in known:
                 raise ConfigError(
-                    f"the settings name junction '{name}', which is no signal of '{network}'; "
-                    f'it has: {", ".join([*known][:8])}{" …" if len(known) > 8 else ""}'
+                    f"the settings name junction '{name}', which is no signal of "
+                    f"'{network.path.name}'; it has: {', '.join(known[:8])}"
+                    f'{" …" if len(known) > 8 else ""}'
+                )
+            unused = sorted(WALK_KEYS & limits.model_fields_set)
+            if unused and not any(c.is_crossing for c in network.signalised(name)):
+                raise ConfigError(
+                    f"the settings give junction '{name}' {' and '.join(unused)}, but it has no "
+                    "signalled pedestrian crossing; leave that out, or add crossings with SUMO's "
+                    "netconvert ('--crossings.guess')"
                 )
 
 

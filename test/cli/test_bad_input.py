@@ -374,6 +374,29 @@ def test_settings_of_an_unknown_signal_are_refused_before_anything_is_played(tmp
     assert not out.exists()
 
 
+def test_times_of_walking_where_nobody_walks_are_refused(tmp_path):
+    signals = tmp_path / 'signals.yaml'
+    signals.write_text('junctions: {GS_cluster_357187_359543: {pedestrians: exclusive}}\n')
+    done = saferl_in_process('check', 'cologne1', '--signals', signals)
+    assert_refused(done, "'GS_cluster_357187_359543'", 'pedestrians', '--crossings.guess')
+    signals.write_text('junctions: {c: {walk_s: 9}}\n')
+    assert saferl_in_process('check', 'crossing', '--signals', signals).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ('command', 'part'),
+    [
+        (('train', 'data.h5', '-o', 'run'), 'train'),
+        (('gate', 'evaluation.json'), 'gate'),
+    ],
+)
+def test_the_file_of_a_whole_run_is_not_that_of_a_part(tmp_path, command, part):
+    path = tmp_path / 'run.yaml'
+    path.write_text('name: x\nscenario: cologne1\n')
+    done = saferl_in_process(*command, '--config', path, cwd=tmp_path)
+    assert_refused(done, f"'{path}' is that of a whole run", 'saferl run', f"under '{part}'")
+
+
 def test_an_unknown_reward_is_refused_before_anything_is_recorded(tmp_path):
     path = tmp_path / 'run.yaml'
     path.write_text('name: x\nscenario: cologne1\nrecord: {reward: speed}\n')

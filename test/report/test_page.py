@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from saferl_ros.bundle.manifest import Manifest, POLICY_NAME
 from saferl_ros.errors import DatasetError, MissingExtraError, UsageError
 from saferl_ros.report.missing import Missing
 from saferl_ros.report.page import page_context, write_report
 from saferl_ros.report.run_folder import read_run
 from saferl_ros.report.score_tables import level_of_service
+from saferl_ros.signals import SignalPlan
 
 MakeRun = Callable[..., Path]
 SECTIONS = (
@@ -318,6 +320,33 @@ def test_a_gate_by_looser_limits_is_told(make_run: MakeRun) -> None:
     (run / 'gate.json').write_text(json.dumps(verdict), encoding='utf-8')
     words = _words(_report(run))
     assert 'looser than the default ones: max_delay_over_actuated 2 instead of 1.' in words
+
+
+def test_a_bundle_that_was_not_judged_is_told(make_run: MakeRun, plan: SignalPlan) -> None:
+    def policy_there(sha256: str) -> str:
+        run = make_run(policies={'cql': {plan.junction_id: 'a1'}, 'bc': {plan.junction_id: 'b2'}})
+        (run / 'cql').mkdir(exist_ok=True)
+        Manifest(
+            package_version='0.1.0',
+            git_revision='',
+            algorithm='cql',
+            seed=1,
+            config={},
+            junction_id=plan.junction_id,
+            scenario='cross',
+            plan=plan.to_json(),
+            plan_fingerprint=plan.fingerprint(),
+            spec={},
+            spec_fingerprint='',
+            decision_s=5.0,
+            dataset_sha256='',
+            n_transitions=1,
+            files={POLICY_NAME: sha256},
+        ).write(run / 'cql')
+        return _words(_report(run))
+
+    assert 'cql in this folder is not what was judged here' in policy_there('c3')
+    assert 'not what was judged' not in policy_there('a1')
 
 
 def test_several_training_seeds_are_told_as_a_spread(make_run: MakeRun) -> None:
