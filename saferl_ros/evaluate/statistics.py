@@ -40,7 +40,8 @@ def bootstrap(statistic: Callable[..., float], *scores: Scores, seed: int = 0) -
     """
     Return a statistic with its interval.
 
-    Demands are drawn anew, the same for all scores, and within each demand the training seeds.
+    Demands are drawn anew, the same for all scores, and so are the training seeds of each: one
+    policy plays all demands, so that a bad one is bad in all columns of a draw.
 
     :param scores: each ``(n_seeds, n_demands)`` with the same demands.
     """
@@ -49,9 +50,6 @@ def bootstrap(statistic: Callable[..., float], *scores: Scores, seed: int = 0) -
     found = []
     for _ in range(N_RESAMPLES):
         demands = rng.integers(n_demands, size=n_demands)
-        drawn = [
-            score[rng.integers(len(score), size=(len(score), n_demands)), demands]
-            for score in scores
-        ]
+        drawn = [score[rng.integers(len(score), size=len(score))][:, demands] for score in scores]
         found.append(statistic(*drawn))
     return interval_of(statistic(*scores), np.array(found))

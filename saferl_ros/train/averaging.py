@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from saferl_ros.train.library import load_torch
@@ -47,3 +49,13 @@ class WeightAverage:
     def apply(self) -> None:
         """Put the mean into the module."""
         self._module.load_state_dict(self.state)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Let the module have the mean for a while, and then its own weights again."""
+        own = {name: value.detach().clone() for name, value in self._module.state_dict().items()}
+        self.apply()
+        try:
+            yield
+        finally:
+            self._module.load_state_dict(own)

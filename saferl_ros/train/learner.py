@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from saferl_ros.train.algorithm import scorer_module
 from saferl_ros.train.averaging import WeightAverage
 from saferl_ros.train.config import FqeConfig, TrainConfig
 from saferl_ros.train.fqe import ChosenTransitions, discounted_cost
@@ -17,6 +20,7 @@ from saferl_ros.train.lesson import Lesson
 from saferl_ros.train.library import load_d3rlpy, load_torch
 from saferl_ros.train.replay import batches, Transitions
 
+Choices = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 CHUNK = 500  # steps between log rows and checkpoints
 
 
@@ -85,13 +89,15 @@ def train_algorithm(
                 average.update()
         previous, done = done, done + n
         row = {'step': float(done), **{key: float(np.mean(v)) for key, v in losses.items()}}
-        if held_out is not None and name != 'bc':
-            row['held_out_td_error'] = td_error(algorithm, held_out, config.cql.gamma)
-        if held_out is not None and name == 'bc':
-            guessed = algorithm.predict(held_out.observations)
-            row['held_out_accuracy'] = float(np.mean(guessed == held_out.actions))
-        if held_out is not None and config.fqe.steps and any(previous < s <= done for s in fqe_at):
-            row['fqe_value'] = fqe_value(algorithm, held_out, config.fqe, lesson.n_stages, seed)
+        if held_out is not None:
+            is_asked = config.fqe.steps > 0 and any(previous < step <= done for step in fqe_at)
+            with nullcontext() if average is None else average.applied():  # what would ship
+                row |= _held_out(algorithm, held_out, name, config)
+                if is_asked:
+                    choices = choices_of(algorithm, held_out, config)
+                    row['fqe_value'] = fqe_value(
+                        choices, held_out, config.fqe, lesson.n_stages, seed
+                    )
         training.log.append(row)
         _write_log(training.log, log_dir / 'training.csv')
         for key, value in row.items():
@@ -102,8 +108,19 @@ def train_algorithm(
     if average is not None:
         average.apply()
     if held_out is not None and config.fqe.steps:
-        training.behaviour_value = fqe_value(None, held_out, config.fqe, lesson.n_stages, seed)
+        recorded = held_out.actions, held_out.next_actions
+        training.behaviour_value = fqe_value(recorded, held_out, config.fqe, lesson.n_stages, seed)
     return training
+
+
+def _held_out(
+    algorithm: Any, data: Transitions, name: str, config: TrainConfig
+) -> dict[str, float]:
+    """Return how well held-out episodes are foretold."""
+    if name == 'bc':
+        guessed = algorithm.predict(data.observations)
+        return {'held_out_accuracy': float(np.mean(guessed == data.actions))}
+    return {'held_out_td_error': td_error(algorithm, data, config.cql.gamma)}
 
 
 def td_error(algorithm: Any, data: Transitions, gamma: float) -> float:
@@ -116,21 +133,33 @@ def td_error(algorithm: Any, data: Transitions, gamma: float) -> float:
     return float(np.mean(np.abs(target - now)))
 
 
+def choices_of(algorithm: Any, data: Transitions, config: TrainConfig) -> Choices:
+    """Return the stages that the policy would turn to now and after, as its bundle decides."""
+    torch = load_torch()
+    scores = scorer_module(algorithm, pessimism=config.cql.pessimism)
+    with torch.no_grad():
+        now, after = (
+            scores(torch.as_tensor(observations, device=algorithm.impl.device))
+            .argmax(dim=1)
+            .cpu()
+            .numpy()
+            for observations in (data.observations, data.next_observations)
+        )
+    return now, after
+
+
 def fqe_value(
-    algorithm: Any, data: Transitions, config: FqeConfig, n_stages: int, seed: int
+    choices: Choices, data: Transitions, config: FqeConfig, n_stages: int, seed: int
 ) -> float:
     """
-    Return the value of a greedy policy by fitted Q evaluation on held-out episodes.
+    Return the value of a policy by fitted Q evaluation on held-out episodes.
 
     It ranks policies that stay near the record; where a policy leaves it, the estimate guesses.
 
-    :param algorithm: ``None`` values the recorded plans, to compare with.
+    :param choices: the stages that it turns to at each decision and at the one after.
     """
     torch = load_torch()
     state = torch.random.get_rng_state()
-    now, then = data.actions, data.next_actions
-    if algorithm is not None:
-        now, then = algorithm.predict(data.observations), algorithm.predict(data.next_observations)
     cost = discounted_cost(
         ChosenTransitions(
             observations=data.observations,
@@ -140,8 +169,7 @@ def fqe_value(
             intervals=data.intervals.astype(np.float64),
             n_stages=n_stages,
         ),
-        now,
-        then,
+        *choices,
         np.ones(len(data), dtype=np.int64),
         gamma=config.gamma,
         seed=seed,

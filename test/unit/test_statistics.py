@@ -35,3 +35,9 @@ def test_an_interval_holds_its_mean_and_narrows_with_more_demands() -> None:
     wide, narrow = bootstrap(np.mean, few), bootstrap(np.mean, many)
     assert wide.ci_low < wide.mean < wide.ci_high
     assert narrow.ci_high - narrow.ci_low < (wide.ci_high - wide.ci_low) / 2
+
+
+def test_a_bad_training_seed_is_bad_on_every_demand() -> None:
+    scores = np.repeat([[10.0], [10.0], [40.0]], 50, axis=1)  # demands alike, one seed bad
+    found = bootstrap(np.mean, scores)
+    assert (found.mean, found.ci_low, found.ci_high) == pytest.approx((20.0, 10.0, 40.0))
