@@ -17,7 +17,7 @@ from saferl_ros.bundle.load import load_bundle
 from saferl_ros.dataset.schema import Record
 from saferl_ros.train.algorithm import create_algorithm, scorer_module
 from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, TrainConfig
-from saferl_ros.train.learner import choices_of, fqe_value, train_algorithm
+from saferl_ros.train.learner import choices_of, fqe_value, td_error, train_algorithm
 from saferl_ros.train.lesson import Lesson, lesson_of
 from saferl_ros.train.library import load_d3rlpy
 from saferl_ros.train.masked_q import ILLEGAL_VALUE
@@ -100,11 +100,13 @@ def test_the_estimate_is_of_the_size_of_the_return(tmp_path):
 
 def test_the_estimate_is_of_the_policy_that_ships(tmp_path):
     data, _ = record()
-    cql = CONFIG.cql.model_copy(update={'steps': 500, 'averaging': 0.999, 'falling_rate': False})
+    cql = CONFIG.cql.model_copy(update={'steps': 30, 'averaging': 0.999, 'falling_rate': False})
     config = CONFIG.model_copy(update={'cql': cql})
     lesson = taught(data, 'cql', config)
     training = train_algorithm(lesson, 'cql', config, 1, tmp_path / 'log')
     held_out = lesson.held_out
+    error = td_error(training.algorithm, held_out, config.cql.gamma)
+    assert training.log[-1]['held_out_td_error'] == pytest.approx(error)
     shipped = choices_of(training.algorithm, held_out, config)
     assert training.fqe_value == fqe_value(shipped, held_out, config.fqe, lesson.n_stages, 1)
 
