@@ -7,7 +7,6 @@ from typing import Any
 
 from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import load_bundle
-from saferl_ros.bundle.manifest import POLICY_NAME
 from saferl_ros.errors import BundleError
 
 
@@ -17,13 +16,13 @@ def stamp_gate(folder: Path, verdict: dict[str, Any], evaluation: dict[str, Any]
 
     :param folder: the bundle, or the folder of a network's bundles.
     :param verdict: what ``saferl gate`` decided, passed or not.
-    :param evaluation: on which it decided; it names the judged policies by their SHA-256.
+    :param evaluation: on which it decided; it names the judged bundles by their contents.
     :raises BundleError: if the bundle's policy is not the one that was judged.
     """
     judged = evaluation.get('policies', {}).get(verdict['controller'], {})
     manifests = {found: load_bundle(found).manifest for found in find_bundles(folder)}
     for found, manifest in manifests.items():
-        ours, theirs = manifest.files[POLICY_NAME], judged.get(manifest.junction_id)
+        ours, theirs = manifest.contents, judged.get(manifest.junction_id)
         if ours != theirs:
             raise BundleError(
                 f"bundle '{found}' is not the policy that was judged as "

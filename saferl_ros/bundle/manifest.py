@@ -49,6 +49,11 @@ class Manifest(BaseModel):
     gate: dict[str, Any] | None = None  # verdict of 'saferl gate', once there is one
     files: dict[str, str]  # name to sha256
 
+    @property
+    def contents(self) -> str:
+        """SHA-256 over the files of the bundle: policy and guard, which decide together."""
+        return _checksum(self.files)
+
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` into ``folder``."""
         data = self.model_dump(mode='json')

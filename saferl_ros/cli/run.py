@@ -22,7 +22,7 @@ from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import cannot_write, read_record
 from saferl_ros.errors import UsageError
-from saferl_ros.evaluate.judge import evaluate, read_evaluation
+from saferl_ros.evaluate.judge import evaluate, judged_bundles, read_evaluation
 from saferl_ros.evaluate.kept import kept_file
 from saferl_ros.record.recorder import record
 from saferl_ros.yaml_file import differences, read_yaml
@@ -69,19 +69,17 @@ def main(options: argparse.Namespace) -> int:
     place = folder / ('dataset.h5' if len(junctions) == 1 else 'dataset')
     files = record_paths(place, [junction.plan.junction_id for junction in junctions])
 
-    if not all(file.exists() for file in files):
-        with timed(folder, 'record'), progress_bar('recording') as progress:
-            search = family_search(
+    with timed(folder, 'record'), progress_bar('recording') as progress:
+        record(
+            junctions,
+            config.record,
+            files,
+            search=family_search(
                 junctions, config.record, jobs=options.jobs, is_quiet=options.json
-            )
-            record(
-                junctions,
-                config.record,
-                files,
-                search=search,
-                jobs=options.jobs,
-                progress=progress,
-            )
+            ),
+            jobs=options.jobs,
+            progress=progress,
+        )
     records = [read_record(file) for file in files]
     family = FamilyConfig.model_validate(records[0].manifest['family'])
     reports = [quality(one) for one in records]
@@ -103,9 +101,10 @@ def main(options: argparse.Namespace) -> int:
     print_unguarded(bundles.values())
 
     evaluation_file = folder / 'evaluation.json'
-    if evaluation_file.exists():
-        evaluation = read_evaluation(evaluation_file)
-    else:
+    evaluation = read_evaluation(evaluation_file) if evaluation_file.exists() else {}
+    judged = judged_bundles(bundles, [junction.plan.junction_id for junction in junctions])
+    asked = config.evaluate.model_dump(mode='json')
+    if (evaluation.get('policies'), evaluation.get('config')) != (judged, asked):
         with (
             timed(folder, 'judge'),
             progress_bar('tuning baselines') as tuning,
@@ -151,13 +150,22 @@ def timed(folder: Path, step: str) -> Iterator[None]:
 
 
 def open_run_folder(folder: Path, config: RunConfig) -> None:
-    """Make the run's folder, or check that it belongs to this very configuration."""
+    """
+    Make the run's folder, or check that what it holds was made as this configuration says.
+
+    How policies are judged and what the gate allows may change: both are done again.
+    """
     marker = folder / 'config.yaml'
     try:
         folder.mkdir(parents=True, exist_ok=True)
         known = read_yaml(marker, RunConfig) if marker.exists() else config
-        if known != config:
-            pairs = differences(known.model_dump(mode='json'), config.model_dump(mode='json'))
+        same = {'evaluate': config.evaluate, 'gate': config.gate}
+        if known.model_copy(update=same) != config:
+            then, now = (  # read both from JSON, where numbers that are keys are alike
+                RunConfig.model_validate_json(one.model_dump_json()).model_dump(mode='json')
+                for one in (known, config)
+            )
+            pairs = differences(then, now)
             changed = ', '.join(f'{key} was {a} and is {b}' for key, (a, b) in pairs.items())
             raise UsageError(
                 f"'{folder}' holds a run with another configuration ({changed}); remove it or "

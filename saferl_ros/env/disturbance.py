@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -10,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from saferl_ros.env.junction import Junction
+from saferl_ros.errors import ScenarioError
+from saferl_ros.naming import edge_of
 from saferl_ros.observation import DetectorReadings, ObservationSpec
+from saferl_ros.observation.spec import VEHICLE_SPACE_M
 
 NEVER_S = 1e6  # since when a blind loop has seen nobody
 RAIN_SPEED = 0.85  # of the speed that a driver chooses; FHWA: 3 to 16 % slower in rain
@@ -47,8 +51,8 @@ class BrokenDetectors:
         rng = np.random.default_rng([seed, 23])
         n_lanes, n_approaches = len(spec.lanes), len(spec.approaches)
         order = rng.permutation(n_lanes + n_approaches)
-        n_blind = round(disturbance.blind_share * len(order))
-        n_stuck = round(disturbance.stuck_share * len(order))
+        n_blind = _n_broken(disturbance.blind_share, len(order))
+        n_stuck = _n_broken(disturbance.stuck_share, len(order))
         blind, stuck = np.zeros(len(order), bool), np.zeros(len(order), bool)
         blind[order[:n_blind]] = True
         stuck[order[n_blind : n_blind + n_stuck]] = True
@@ -56,11 +60,23 @@ class BrokenDetectors:
         self._stuck, self._far_stuck = stuck[:n_lanes], stuck[n_lanes:]
         self._full = np.array([lane.capacity_veh for lane in spec.lanes])
         self._far_full = np.array([approach.capacity_veh for approach in spec.approaches])
-        self.lanes = {  # what whoever counts vehicles on the lane is told instead
-            lane.lane_id: float(self._full[n]) if self._stuck[n] else 0.0
+        self.stop_lines = {  # what whoever counts vehicles on the lane is told instead
+            lane.lane_id: lane.lane_length_m / VEHICLE_SPACE_M if self._stuck[n] else 0.0
             for n, lane in enumerate(spec.lanes)
             if self._blind[n] or self._stuck[n]
         }
+        own = {lane.lane_id for lane in spec.lanes}
+        spans = [approach.spans for approach in spec.approaches]
+        spans += [lane.upstream for lane in spec.lanes]
+        is_blind = np.concatenate([self._far_blind, self._blind])
+        is_stuck = np.concatenate([self._far_stuck, self._stuck])
+        behind = {  # the same of the lanes that lead there
+            lane_id: (end_m - start_m) / VEHICLE_SPACE_M if is_stuck[n] else 0.0
+            for n, covered in enumerate(spans)
+            for lane_id, start_m, end_m in covered
+            if (is_blind[n] or is_stuck[n]) and lane_id not in own
+        }
+        self.lanes = behind | self.stop_lines
 
     def distort(self, readings: DetectorReadings) -> DetectorReadings:
         """Return what the detectors report instead of the truth."""
@@ -83,27 +99,40 @@ class BrokenDetectors:
     def break_loops(self, api: Any) -> None:
         """Break the loops that SUMO's actuated control has on the same lanes."""
         for loop in api.inductionloop.getIDList():
-            told = self.lanes.get(api.inductionloop.getLaneID(loop))
+            told = self.stop_lines.get(api.inductionloop.getLaneID(loop))
             if told is not None:
                 api.inductionloop.overrideTimeSinceDetection(loop, 0.0 if told else NEVER_S)
 
 
-def closed_lane_xml(junction: Junction, seed: int) -> str:
+def _n_broken(share: float, n_detectors: int) -> int:
+    """Return how many detectors a share is: at least one, if it is any."""
+    return max(1, round(share * n_detectors)) if share else 0
+
+
+def closable_lanes(junctions: Sequence[Junction]) -> list[str]:
+    """Return the approach lanes whose road has another one, so that traffic can still pass."""
+    return [
+        lane.lane_id
+        for junction in junctions
+        for lane in junction.spec.lanes
+        if len(junction.network.edge_lanes(edge_of(lane.lane_id))) > 1
+    ]
+
+
+def closed_lane_xml(junctions: Sequence[Junction], seed: int) -> str:
     """
     Return an additional file that closes one approach lane in the middle third of the time.
 
-    A lane is chosen whose road has another one, so that traffic can still pass.
-
-    :param seed: which of them.
+    :param junctions: of one scenario.
+    :param seed: which of the lanes that can be closed.
+    :raises ScenarioError: if none can be.
     """
-    network, scenario = junction.network, junction.scenario
-    lanes = [
-        lane.lane_id
-        for lane in junction.spec.lanes
-        if len(network.edge_lanes(network.lanes[lane.lane_id].edge_id)) > 1
-    ]
+    network, scenario = junctions[0].network, junctions[0].scenario
+    lanes = closable_lanes(junctions)
     if not lanes:
-        return '<additional/>'
+        raise ScenarioError(
+            f"no lane of '{scenario.name}' can be closed: no approach has a second one"
+        )
     lane_id = lanes[int(np.random.default_rng([seed, 29]).integers(len(lanes)))]
     edge = quoteattr(network.lanes[lane_id].edge_id)
     begin_s = scenario.begin_s + scenario.horizon_s / 3

@@ -65,7 +65,7 @@ class NetworkSimulation:
         seed = demand.seed if demand else 0
         self._disturbance = disturbance or Disturbance()
         if self._disturbance.closed_lane:
-            options.additional['closed.add.xml'] = closed_lane_xml(junctions[0], seed)
+            options.additional['closed.add.xml'] = closed_lane_xml(junctions, seed)
             # whoever has no other way stands there until SUMO moves it on
             options.extra = (*options.extra, '--ignore-route-errors', 'true')
         self._broken = [

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
-from saferl_ros.env.disturbance import Disturbance
+from saferl_ros.env.disturbance import closable_lanes, Disturbance
 from saferl_ros.env.junction import Junction
 from saferl_ros.evaluate.contest import Contestant, Match, play_matches, Progress
 from saferl_ros.evaluate.kept import KeptEpisodes
@@ -18,7 +18,7 @@ from saferl_ros.scenario import DemandVariation, Split, Surge
 from saferl_ros.scenario.ranges import DemandScale
 
 BROKEN = ('blind detectors', 'stuck detectors')  # kinds that mislead whoever looks at detectors
-
+KINDS = (*BROKEN, 'demand', 'surge', 'rain')  # a lane cannot be closed everywhere
 
 Share = Annotated[float, Field(gt=0, le=1)]  # of the detectors
 
@@ -82,14 +82,18 @@ def degradation(
     progress: Progress = lambda done, total: None,
 ) -> list[dict[str, Any]]:
     """
-    Return the curves as JSON-ready data, a row per point.
+    Return the curves as JSON-ready data, a row per point; a lane is closed where one can be.
 
     Each row has ``kind``, ``level`` and, by controller, the delay with its interval, its ratio to
     the same controller undisturbed on the same demands, to ``net_plan`` and ``own_plan`` under the
     same trouble (where those are among the contestants), the monitor's faults, and the share of a
     policy's decisions that the fallback made, as it does while the guard is alarmed.
     """
-    points = troubles(config)
+    points = [
+        point
+        for point in troubles(config)
+        if closable_lanes(junctions) or 'closed_lane' not in point.disturbance
+    ]
     matches = [
         Match(
             junctions=tuple(junctions),

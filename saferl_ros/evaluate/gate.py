@@ -8,14 +8,20 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from saferl_ros.dataset.intervals import ratio_interval
 from saferl_ros.errors import DatasetError
-from saferl_ros.evaluate.degradation import BROKEN
+from saferl_ros.evaluate.degradation import BROKEN, KINDS
 
 N_NAMED = 3  # collisions that a reason names
 
 
 class GateConfig(BaseModel):
-    """The limits; every one is judged with its interval."""
+    """
+    The limits.
+
+    Delay and near misses are held to them by the upper end of their intervals, what must not
+    happen by its sum over all demands, delay under disturbances by its mean.
+    """
 
     model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
 
@@ -27,6 +33,8 @@ class GateConfig(BaseModel):
     """The same, over tuned max-pressure."""
     max_wait_s: float = Field(default=300.0, gt=0)
     """How long a vehicle may stand [s]."""
+    max_near_misses_over_net_plan: float = Field(default=1.0, gt=0)
+    """Upper end of the interval of the ratio; what SUMO calls collisions are those on a lane."""
     max_extra_collisions: float = Field(default=0.0, ge=0)
     """Over net_plan, all demands."""
     max_extra_teleports: float = Field(default=0.0, ge=0)
@@ -39,8 +47,12 @@ class GateConfig(BaseModel):
     """Delay under each disturbance."""
     max_broken_over_own_plan: float = Field(default=1.05, gt=0)
     """Delay with broken detectors, over the plan that then takes over."""
+    min_demands: int = Field(default=5, ge=2)
+    """Fewer judged demands make no interval to decide by."""
+    needs_fqe: bool = True
+    """Fails whom fitted Q evaluation was not asked about."""
     needs_disturbances: bool = True
-    """Fails whom nobody judged under disturbances."""
+    """Fails whom nobody judged under every kind of disturbance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +80,16 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
             f"the evaluation has no controller '{controller}'; it has {', '.join(controllers)}"
         )
     own = controllers[controller]
-    checks = []
+    n_demands = len(own['max_wait_s']['per_seed'])
+    checks = [
+        Check(
+            name='demands',
+            found=float(n_demands),
+            limit=float(config.min_demands),
+            passed=n_demands >= config.min_demands,
+            reason=f'judged on {n_demands} demands, at least {config.min_demands} are needed',
+        )
+    ]
     for other, limit in (
         ('net_plan', config.max_delay_over_net_plan),
         ('actuated', config.max_delay_over_actuated),
@@ -92,6 +113,14 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
             f'a vehicle stood for up to {longest_s:.0f} s, allowed are {config.max_wait_s:.0f} s',
         )
     )
+    near = ratio_interval(
+        own['conflicts']['per_seed'], controllers['net_plan']['conflicts']['per_seed']
+    )
+    text = (
+        f'near misses are {near.mean:.2f} of net_plan [{near.ci_low:.2f} to {near.ci_high:.2f}], '
+        f'the upper end must not exceed {config.max_near_misses_over_net_plan:.2f}'
+    )
+    checks.append(_check('near misses', near.ci_high, config.max_near_misses_over_net_plan, text))
     for metric, limit, words in (
         ('collisions', config.max_extra_collisions, 'collisions'),
         ('teleports', config.max_extra_teleports, 'vehicles that SUMO took out of a jam'),
@@ -109,7 +138,7 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
         count = sum(own[metric]['per_seed'])
         text = f'{count:.0f} {words}, allowed are {most}'
         checks.append(_check(metric.replace('_', ' '), count, float(most), text))
-    checks += _valued(evaluation.get('values', {}).get(controller, []))
+    checks += _valued(evaluation.get('values', {}).get(controller, []), config)
     checks += _disturbed(evaluation.get('degradation', []), controller, config)
     return checks
 
@@ -122,7 +151,10 @@ def looser_limits(config: GateConfig) -> list[str]:
         for name in GateConfig.model_fields
         if name.startswith('max_') and getattr(config, name) > getattr(default, name)
     ]
-    return words + ['needs_disturbances false'] * (not config.needs_disturbances)
+    if config.min_demands < default.min_demands:
+        words.append(f'min_demands {config.min_demands} instead of {default.min_demands}')
+    needs = ('needs_fqe', 'needs_disturbances')
+    return words + [f'{name} false' for name in needs if not getattr(config, name)]
 
 
 def _where(collisions: list[dict[str, Any]]) -> str:
@@ -136,10 +168,16 @@ def _where(collisions: list[dict[str, Any]]) -> str:
     return ''.join(named) + more
 
 
-def _valued(values: list[dict[str, float]]) -> list[Check]:
+def _valued(values: list[dict[str, float]], config: GateConfig) -> list[Check]:
     """Return whether fitted Q evaluation contradicts: it must not call the policy worse."""
-    if not values:
+    if not values and not config.needs_fqe:
         return []
+    if not values:
+        text = (
+            'it was not asked what the policy is worth; train with train.fqe.steps above 0 (such '
+            'as 1000) and some held-out hours'
+        )
+        return [Check(name='fitted Q evaluation', found=1.0, limit=0.5, passed=False, reason=text)]
     worse = sum(value['fqe'] < value['behaviour'] for value in values)
     text = (
         f'fitted Q evaluation on held-out hours calls the policy worse than the recorded plans at '
@@ -158,13 +196,23 @@ def _disturbed(curves: list[dict[str, Any]], controller: str, config: GateConfig
     """
     checks = []
     rows = [row for row in curves if row['kind'] != 'none' and controller in row['controllers']]
-    if not rows and config.needs_disturbances:
+    judged = {row['kind'] for row in rows}
+    missing = [kind for kind in KINDS if kind not in judged]
+    if missing and config.needs_disturbances:
         text = (
-            f'{controller} was not judged with broken detectors, other demand, a surge, a closed '
-            "lane or rain; judge it so ('saferl evaluate --disturbances 2', or in the YAML of a "
-            'run evaluate.degradation.demands, at least 1)'
+            f"{controller} was not judged under {', '.join(missing)}; judge it so ('saferl "
+            "evaluate --disturbances 2', or in the YAML of a run evaluate.degradation.demands, at "
+            'least 1, with no empty list beside it)'
         )
-        return [Check(name='disturbances', found=0.0, limit=1.0, passed=False, reason=text)]
+        checks.append(
+            Check(
+                name='disturbances',
+                found=float(len(judged)),
+                limit=float(len(KINDS)),
+                passed=False,
+                reason=text,
+            )
+        )
     for row in rows:
         is_broken = row['kind'] in BROKEN
         other = 'own_plan' if is_broken else 'net_plan'

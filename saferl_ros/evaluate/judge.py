@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from saferl_ros import __version__
 from saferl_ros.bundle.folders import bundles_of
 from saferl_ros.bundle.load import load_bundle
-from saferl_ros.bundle.manifest import Manifest, POLICY_NAME
+from saferl_ros.bundle.manifest import Manifest
 from saferl_ros.control.family import FamilyConfig
 from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
@@ -123,7 +123,7 @@ def evaluate(
         for name, found in found_bundles.items()
     }
     policies = {
-        name: {of: manifest.files[POLICY_NAME] for of, manifest in found.items()}
+        name: {of: manifest.contents for of, manifest in found.items()}
         for name, found in manifests.items()
     }
     kept = KeptEpisodes(keep) if keep else None
@@ -175,7 +175,7 @@ def evaluate(
         'clearance': junctions[0].plan.clearance,
         'config': config.model_dump(mode='json'),
         'demands': [demand.to_json() for demand in demands],
-        'policies': policies,  # name to junction to SHA-256 of what was judged
+        'policies': policies,  # see judged_bundles
         'values': {name: _values(found.values()) for name, found in manifests.items()},
         'descriptions': {name: describe_name(name) for name in by_name},
         'baselines': notes,
@@ -201,6 +201,17 @@ def evaluate(
             }
             for name, found in by_name.items()
         },
+    }
+
+
+def judged_bundles(bundles: dict[str, Path], junction_ids: Sequence[str]) -> dict[str, Any]:
+    """Return what an evaluation of these bundles names them by: name to junction to contents."""
+    return {
+        name: {
+            junction_id: Manifest.read(found).contents
+            for junction_id, found in bundles_of(folder, junction_ids).items()
+        }
+        for name, folder in bundles.items()
     }
 
 

@@ -105,6 +105,7 @@ def record(
     :param progress: called with (episodes done, episodes in all).
     :raises UsageError: if the path cannot be written, or it or its parts hold another recording.
     """
+    digests = junctions[0].scenario.file_digests()
     manifests: list[dict[str, Any]] = [
         {
             'format_version': FORMAT_VERSION,
@@ -112,6 +113,7 @@ def record(
             'git_revision': git_revision(),
             'sumo_version': sumo_version(),
             'scenario': json.loads(json.dumps(junction.scenario.to_json())),
+            'file_digests': digests,
             'recorded_junctions': [j.plan.junction_id for j in junctions],
             'plan_fingerprint': junction.plan.fingerprint(),
             'spec_fingerprint': junction.spec.fingerprint(),
@@ -180,6 +182,13 @@ def _is_recorded(paths: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> 
                 f"'{path}' exists and is no whole record ({error}); remove it or choose another "
                 'output'
             ) from error
+        files = zip(known.get('file_digests', []), manifest['file_digests'], strict=False)
+        changed = [now[0] for then, now in files if then[0] == now[0] and then[1] != now[1]]
+        if changed:
+            raise UsageError(
+                f"'{path}' was recorded before '{changed[0]}' changed; remove it "
+                'or choose another output'
+            )
         if not _agree(known, manifest):
             scenario = known.get('scenario', {}).get('name', 'an unknown scenario')
             raise UsageError(

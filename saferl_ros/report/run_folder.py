@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from saferl_ros.bundle.folders import bundle_folder, find_bundles
-from saferl_ros.bundle.manifest import Manifest, POLICY_NAME
+from saferl_ros.bundle.manifest import Manifest
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import read_record
@@ -115,7 +115,7 @@ def _is_other(place: Path, judged: Mapping[str, str]) -> bool:
         manifests = [Manifest.read(folder) for folder in find_bundles(place)]
     except SaferlError:  # it is not there, or damaged, which whoever loads it is told
         return False
-    return any(m.files.get(POLICY_NAME) != judged.get(m.junction_id) for m in manifests)
+    return any(m.contents != judged.get(m.junction_id) for m in manifests)
 
 
 def _read_junction(folder: Path, scores: Scores, number: int, network: Path | None) -> RunJunction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 import gzip
+import hashlib
 import math
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ class Scenario:
     def horizon_s(self) -> float:
         """How long an episode lasts [s]."""
         return self.end_s - self.begin_s
+
+    def file_digests(self) -> list[list[str]]:
+        """Return the name of every file with the SHA-256 of what is in it."""
+        files = (self.net_file, *self.route_files, *self.additional_files)
+        return [[path.name, hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
 
     def to_json(self) -> dict[str, Any]:
         """Return what identifies the scenario, without machine paths."""

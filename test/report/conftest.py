@@ -99,7 +99,9 @@ def make_run(tmp_path: Path, network_file: Path, plan: SignalPlan) -> Callable[.
         _write(run / 'quality.json', quality(record))
         evaluation = {**_evaluation(plan, delays_s, n_pedestrians), **changes}
         _write(run / 'evaluation.json', evaluation)
-        checks = judge_gate(evaluation, 'cql', GateConfig(needs_disturbances=False))
+        checks = judge_gate(
+            evaluation, 'cql', GateConfig(min_demands=2, needs_fqe=False, needs_disturbances=False)
+        )
         verdict = {
             'controller': 'cql',
             'passed': all(check.passed for check in checks),

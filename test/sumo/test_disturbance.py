@@ -12,11 +12,12 @@ from saferl_ros.control.max_pressure import MaxPressureConfig
 from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.env.disturbance import BrokenDetectors, closed_lane_xml, Disturbance
 from saferl_ros.env.junction import derive_junctions, Junction
-from saferl_ros.errors import SimulationError
+from saferl_ros.errors import ScenarioError, SimulationError
 from saferl_ros.evaluate.contest import Contestant, Match, play
 from saferl_ros.evaluate.degradation import degradation, DegradationConfig, troubles
 from saferl_ros.isolation import run_isolated
 from saferl_ros.observation import DetectorReadings
+from saferl_ros.observation.spec import VEHICLE_SPACE_M
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.sumo.actuated import ActuatedConfig
 
@@ -63,14 +64,43 @@ def test_a_stuck_detector_sees_a_full_lane(junction: Junction) -> None:
 
 def test_a_lane_is_closed_only_where_traffic_can_pass(junction: Junction) -> None:
     closed = {
-        closed_lane_xml(junction, seed).split('closingLaneReroute id="')[1].split('"')[0]
+        closed_lane_xml([junction], seed).split('closingLaneReroute id="')[1].split('"')[0]
         for seed in range(20)
     }
     network = junction.network
     assert len(closed) > 1
     assert all(len(network.edge_lanes(network.lanes[lane].edge_id)) > 1 for lane in closed)
     spec = replace(junction.spec, lanes=())
-    assert closed_lane_xml(replace(junction, spec=spec), 0) == '<additional/>'
+    with pytest.raises(ScenarioError, match='can be closed'):
+        closed_lane_xml([replace(junction, spec=spec)], 0)
+
+
+def test_where_one_junction_has_no_lane_to_spare_another_one_loses_it(junction: Junction) -> None:
+    narrow = replace(junction, spec=replace(junction.spec, lanes=()))
+    assert closed_lane_xml([narrow, junction], 0) == closed_lane_xml([junction], 0)
+
+
+def test_a_broken_detector_misleads_about_the_lanes_behind_it_too(
+    junction: Junction,
+) -> None:
+    spec = junction.spec
+    stop_lines = {lane.lane_id for lane in spec.lanes}
+    behind = {s[0] for a in spec.approaches for s in a.spans} - stop_lines
+    assert behind
+    blind = BrokenDetectors(spec, Disturbance(blind_share=1.0), 1)
+    assert blind.stop_lines.keys() == stop_lines
+    assert blind.lanes.keys() >= stop_lines | behind
+    assert not any(blind.lanes.values())
+    stuck = BrokenDetectors(spec, Disturbance(stuck_share=1.0), 1)
+    assert stuck.lanes.keys() == blind.lanes.keys()
+    assert all(stuck.lanes.values())
+    lane = spec.lanes[0]
+    assert stuck.lanes[lane.lane_id] == lane.lane_length_m / VEHICLE_SPACE_M
+
+
+def test_the_smallest_share_is_one_detector(junction: Junction) -> None:
+    few = replace(junction.spec, lanes=junction.spec.lanes[:2], approaches=())
+    assert len(BrokenDetectors(few, Disturbance(blind_share=0.1), 1).lanes) >= 1
 
 
 def test_a_closed_lane_without_another_way_ends_no_simulation(monkeypatch: Any) -> None:
@@ -78,9 +108,9 @@ def test_a_closed_lane_without_another_way_ends_no_simulation(monkeypatch: Any) 
     alone = '241660955#14_1'  # leads where no other lane of its road does
     lanes = tuple(lane for lane in junctions[0].spec.lanes if lane.lane_id == alone)
     first = replace(junctions[0], spec=replace(junctions[0].spec, lanes=lanes))
-    assert alone in closed_lane_xml(first, 0)
+    assert alone in closed_lane_xml([first], 0)
     monkeypatch.setattr(
-        'saferl_ros.env.network_simulation.closed_lane_xml', lambda *_: closed_lane_xml(first, 0)
+        'saferl_ros.env.network_simulation.closed_lane_xml', lambda *_: closed_lane_xml([first], 0)
     )
     demand = DemandVariation(split=Split.TEST, seed=900_000)
     result = play(

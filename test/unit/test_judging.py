@@ -11,6 +11,7 @@ import pytest
 from saferl_ros.dataset.coverage import quality, warnings
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.errors import DatasetError
+from saferl_ros.evaluate.degradation import KINDS
 from saferl_ros.evaluate.gate import GateConfig, judge_gate, looser_limits
 
 
@@ -34,15 +35,17 @@ def test_an_interval_holds_its_mean_and_narrows_with_more_values():
 def evaluation() -> dict:
     ratio = {'mean': 0.8, 'ci_low': 0.7, 'ci_high': 0.9}
     metrics = ('collisions', 'teleports', 'monitor_faults', 'starved', 'max_wait_s')
-    clean = {name: {'per_seed': [0.0, 0.0]} for name in metrics}
+    clean = {name: {'per_seed': [0.0] * 5} for name in metrics}
+    clean['conflicts'] = {'per_seed': [900.0, 1000.0, 1100.0, 1200.0, 1300.0]}
     over = {f'over_{name}': dict(ratio) for name in ('net_plan', 'own_plan')}
     return {
         'controllers': {'cql': clean, 'net_plan': deepcopy(clean)},
         'delay_ratios': {
             'cql': {n: dict(ratio) for n in ('net_plan', 'actuated', 'max_pressure')}
         },
+        'values': {'cql': [{'fqe': -20.0, 'behaviour': -30.0}]},
         'degradation': [
-            {'kind': kind, 'level': 0.0, 'controllers': {'cql': over}} for kind in ('none', 'rain')
+            {'kind': kind, 'level': 0.0, 'controllers': {'cql': over}} for kind in ('none', *KINDS)
         ],
     }
 
@@ -108,7 +111,7 @@ def test_the_gate_says_where_vehicles_collided():
         (0.99, 0.8, []),
         (1.01, 0.8, ['rain']),  # in traffic and weather what is there today is the measure
         (1.3, 1.04, ['rain']),  # with broken detectors it is the fallback, which takes over
-        (0.99, 1.06, ['blind detectors 0.5']),
+        (0.99, 1.06, ['blind detectors']),
     ],
 )
 def test_too_slow_under_a_disturbance_fails(over_net_plan, over_own_plan, failures):
@@ -117,11 +120,36 @@ def test_too_slow_under_a_disturbance_fails(over_net_plan, over_own_plan, failur
         f'over_{name}': {'mean': ratio, 'ci_low': 0.5, 'ci_high': 2.0}
         for name, ratio in (('net_plan', over_net_plan), ('own_plan', over_own_plan))
     }
-    data['degradation'] = [
-        {'kind': kind, 'level': level, 'controllers': {'cql': over}}
-        for kind, level in (('none', 0.0), ('blind detectors', 0.5), ('rain', 0.0))
-    ]
+    for row in data['degradation']:
+        if row['kind'] in ('blind detectors', 'rain'):
+            row['controllers'] = {'cql': over}
     assert failed(data) == failures
+
+
+def test_more_near_misses_than_today_fail():
+    data = evaluation()
+    data['controllers']['cql']['conflicts']['per_seed'][2] += 50.0
+    assert failed(data) == ['near misses']
+    config = GateConfig(max_near_misses_over_net_plan=1.1)
+    assert all(check.passed for check in judge_gate(data, 'cql', config))
+    assert looser_limits(config) == ['max_near_misses_over_net_plan 1.1 instead of 1']
+
+
+def test_too_few_demands_decide_nothing():
+    data = evaluation()
+    for controller in data['controllers'].values():
+        for metric in controller.values():
+            metric['per_seed'] = metric['per_seed'][:2]
+    assert failed(data) == ['demands']
+    assert looser_limits(GateConfig(min_demands=2)) == ['min_demands 2 instead of 5']
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_no_kind_of_disturbance_can_be_left_out(kind):
+    data = evaluation()
+    data['degradation'] = [row for row in data['degradation'] if row['kind'] != kind]
+    assert failed(data) == ['disturbances']
+    assert f'not judged under {kind};' in reasons(data)['disturbances']
 
 
 @pytest.mark.parametrize('what', ['nothing', 'nobody', 'no disturbance'])
@@ -155,6 +183,15 @@ def test_an_estimate_that_contradicts_fails(fqe, failures):
     data = evaluation()
     data['values'] = {'cql': [{'fqe': value, 'behaviour': -30.0} for value in fqe]}
     assert failed(data) == failures
+
+
+def test_whom_no_estimate_was_asked_about_fails():
+    data = evaluation() | {'values': {'cql': []}}
+    assert failed(data) == ['fitted Q evaluation']
+    assert 'train.fqe.steps' in reasons(data)['fitted Q evaluation']
+    config = GateConfig(needs_fqe=False)
+    assert all(check.passed for check in judge_gate(data, 'cql', config))
+    assert looser_limits(config) == ['needs_fqe false']
 
 
 def test_an_unknown_controller_is_refused():
