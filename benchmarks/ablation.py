@@ -157,8 +157,9 @@ def write_page(ablations: list[Ablation], docs: Path) -> None:
         '# Ablation',
         '',
         'Written by `benchmarks/ablation.py` from `benchmarks/ablation/*.yaml`. Each row says '
-        'what it changes of the base; last checkpoint, on demand of the tuning split, because '
-        'choices are made by it. Intervals are over demands. A negative difference is less delay. '
+        'what it changes of the base; the bundle after the last step, on demand of the tuning '
+        'split, because choices are made by it. Intervals are over demands. A negative difference '
+        'is less delay. '
         '`net_plan` is the program as it stands, `own_plan` the same with complete clearances.',
         '',
     ]
@@ -206,7 +207,7 @@ def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
         name = f'{ablation.scenario}_price.svg'
         plot(points, docs / 'ablation' / name)
         lines += [
-            'What a policy gains over the own plan, against what recording its data cost: each '
+            'Delay over that of `net_plan`, against what recording the data cost: each '
             'record once with CQL, and with offline double DQN where that was tried. A price of '
             '1.05 is the budget.',
             '',

@@ -35,6 +35,7 @@ from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.isolation import run_isolated
 from saferl_ros.observation.spec import SPEC_VERSION
 from saferl_ros.record.recorder import draw_demands, RecordConfig
+from saferl_ros.record.revision import git_revision
 from saferl_ros.train.averaging import WeightAverage
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.learner import Training
@@ -216,6 +217,8 @@ def main() -> None:
         'episodes': EPISODES,
         'exploration': EXPLORATION,
         'observation_version': SPEC_VERSION,
+        'git_revision': git_revision(),
+        'config': config.model_dump(mode='json'),
         'seeds': options.seeds,
         'demands': [demand.to_json() for demand in demands],
         'delay_s': scores,

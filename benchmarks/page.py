@@ -282,9 +282,9 @@ def disturbed_lines(kept: dict[str, Any]) -> list[str]:
         name for name in ('net_plan', 'own_plan', *CURVES) if name in curves[0]['controllers']
     ]
     lines = [
-        f'Under disturbances, on {kept["config"]["evaluate"]["degradation"]["demands"]} of these '
-        'demands, the first training seed, delay [s/veh] and of `cql` the share of the time in '
-        'which the fixed-time program (`own_plan`) had taken over:',
+        f'Under disturbances, on {kept["config"]["evaluate"]["degradation"]["demands"]} further '
+        'demands of the nominal size, the first training seed, delay [s/veh] and of `cql` the '
+        'share of the time in which the fixed-time program (`own_plan`) had taken over:',
         '',
         '| disturbance | ' + ' | '.join(shown) + ' | taken over |',
         '|---' * (len(shown) + 2) + '|',
@@ -346,11 +346,12 @@ def resco_section(kept: dict[str, dict[str, Any]]) -> list[str]:
         'at fixed intervals, learns online by exploring on the very demand that it reports, and '
         'reports the best point of its curve; here SUMO is newer, decisions fall when a stage '
         'may change, nothing is explored, demand is resampled for learning, and every training '
-        'seed is its last checkpoint.',
+        'seed is its last checkpoint. Collisions and vehicles that SUMO took out of a jam are counted over all runs of all training seeds, beside those '
+        'of as many under `net_plan`; no gate passes here, and none should.',
         '',
         '| map | CQL by training seed [s/veh] | IDQN, published | | max-pressure, published | '
-        'fixed time, published | net_plan here | max-pressure here |',
-        '|---' * 8 + '|',
+        'fixed time, published | net_plan here | max-pressure here | collisions | teleports |',
+        '|---' * 10 + '|',
     ]
     for name, one in kept.items():
         evaluation = one['evaluation']
@@ -361,9 +362,20 @@ def resco_section(kept: dict[str, dict[str, Any]]) -> list[str]:
         lines.append(
             f'| {name} | {", ".join(f"{value:.1f}" for value in seeds)} | {idqn} | {verdict} | '
             f'{pressure} | {fixed} | {scores_of(evaluation, "net_plan").mean():.1f} | '
-            f'{scores_of(evaluation, "max_pressure").mean():.1f} |'
+            f'{scores_of(evaluation, "max_pressure").mean():.1f} | '
+            + ' | '.join(beside_net_plan(evaluation, m) for m in ('collisions', 'teleports'))
+            + ' |'
         )
+    missing = [name for name in MAPS if name not in kept]
+    if missing:
+        lines += ['', f'Not run yet: {", ".join(missing)}.']
     return [*lines, '']
+
+
+def beside_net_plan(evaluation: dict[str, Any], metric: str) -> str:
+    """Return how often something happened under CQL, and in as many hours under ``net_plan``."""
+    ours, theirs = (scores_of(evaluation, name, metric) for name in ('cql', 'net_plan'))
+    return f'{ours.sum():.0f} ({theirs.sum() * len(ours):.0f})'
 
 
 def zero_shot_section(kept: dict[str, dict[str, Any]]) -> list[str]:
@@ -399,6 +411,7 @@ def ranking_section(kept: dict[str, Any]) -> list[str]:
     values, delays = kept['values'], kept['delays_s']
     by_value = sorted(values, key=lambda name: -values[name])
     by_delay = sorted(delays, key=delays.__getitem__)
+    by_steps = sorted((int(steps), rho) for steps, rho in kept['rho_by_steps'].items())
     return [
         '## Ranking without simulating',
         '',
@@ -408,7 +421,9 @@ def ranking_section(kept: dict[str, Any]) -> list[str]:
         f'{words(Interval(**kept["rho"]), 2)}. The policy that it values most loses '
         f'{delays[by_value[0]]:.1f} s a vehicle, the one it values least '
         f'{delays[by_value[-1]]:.1f}; the best of all loses {delays[by_delay[0]]:.1f}, the worst '
-        f'{delays[by_delay[-1]]:.1f}.',
+        f'{delays[by_delay[-1]]:.1f}. Among policies trained for equally long: '
+        + ', '.join(f'{rho:.2f} ({steps} steps)' for steps, rho in by_steps)
+        + '.',
         '',
     ]
 

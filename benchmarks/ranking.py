@@ -3,7 +3,7 @@ How well fitted Q evaluation (FQE) ranks policies against the simulated truth.
 
 Trains policies of very different quality from one record, values each by FQE on held-out episodes,
 plays each without its guard on demand of the tuning split, and prints Spearman's rank correlation
-with its interval. Finished policies are kept, so that an interrupted run goes on; the result goes
+with its interval. What is finished is kept, so that an interrupted run goes on; the result goes
 to ``docs/benchmark/ranking.json``.
 """
 
@@ -24,7 +24,9 @@ from saferl_ros.cli.screen import print_table, progress_bar
 from saferl_ros.dataset.files import record_paths
 from saferl_ros.env.junction import derive_junctions
 from saferl_ros.evaluate.contest import Contestant, play_all
+from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.record.recorder import record, RecordConfig
+from saferl_ros.record.revision import git_revision
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.train.config import TrainConfig
 
@@ -48,10 +50,9 @@ def main() -> None:
     folder = options.output / options.scenario
     folder.mkdir(parents=True, exist_ok=True)
     (data,) = record_paths(folder / 'dataset.h5', [junction_id])
-    if not data.exists():
-        with progress_bar('recording') as progress:
-            record([junction], RecordConfig(episodes=options.episodes), [data],
-                   jobs=options.jobs, progress=progress)  # fmt: skip
+    with progress_bar('recording') as progress:
+        recording = RecordConfig(episodes=options.episodes)
+        record([junction], recording, [data], jobs=options.jobs, progress=progress)
     policies: dict[str, Path] = {}
     values = {}
     for alpha, steps in product(ALPHAS, STEPS):
@@ -80,7 +81,12 @@ def main() -> None:
         for name, bundle in policies.items()
     ]
     with progress_bar('simulating') as progress:
-        rows = play_all([junction], contestants, demands, jobs=options.jobs, progress=progress)
+        rows = play_all(
+            *([junction], contestants, demands),
+            jobs=options.jobs,
+            kept=KeptEpisodes(folder / 'episodes.jsonl'),
+            progress=progress,
+        )
     delays = {name: float(np.mean(row)) for name, row in zip(policies, rows, strict=True)}
     report(options.scenario, values, delays)
 
@@ -106,14 +112,21 @@ def report(scenario: str, values: dict[str, float], delays: dict[str, float]) ->
         for _ in range(N_RESAMPLES)
     ]
     rho = float(spearmanr(ours).statistic)
+    by_steps = {}
+    for steps in STEPS:
+        rows = [[values[n], -delays[n]] for n in names if f'_steps_{steps}/' in n]
+        by_steps[str(steps)] = float(spearmanr(np.array(rows)).statistic)
     low, high = np.nanpercentile(drawn, (2.5, 97.5))
     print(
         f"Spearman's rank correlation of FQE with the simulated truth: {rho:.2f} "
-        f'[{low:.2f}, {high:.2f}] over {len(names)} policies'
+        f'[{low:.2f}, {high:.2f}] over {len(names)} policies; among those trained for equally '
+        'long: ' + ', '.join(f'{found:.2f} ({steps} steps)' for steps, found in by_steps.items())
     )
     found = {
         'scenario': scenario,
         'rho': {'mean': rho, 'ci_low': low, 'ci_high': high},
+        'rho_by_steps': by_steps,
+        'git_revision': git_revision(),
         'values': values,
         'delays_s': delays,
     }
