@@ -346,8 +346,9 @@ def resco_section(kept: dict[str, dict[str, Any]]) -> list[str]:
         'at fixed intervals, learns online by exploring on the very demand that it reports, and '
         'reports the best point of its curve; here SUMO is newer, decisions fall when a stage '
         'may change, nothing is explored, demand is resampled for learning, and every training '
-        'seed is its last checkpoint. Collisions and vehicles that SUMO took out of a jam are counted over all runs of all training seeds, beside those '
-        'of as many under `net_plan`; no gate passes here, and none should.',
+        'seed is its last checkpoint. Collisions, and vehicles that SUMO took out of a jam '
+        '(teleports), are counted over all runs of all training seeds, beside those of as many '
+        'under `net_plan`; no gate passes here, and none should.',
         '',
         '| map | CQL by training seed [s/veh] | IDQN, published | | max-pressure, published | '
         'fixed time, published | net_plan here | max-pressure here | collisions | teleports |',
