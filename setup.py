@@ -18,7 +18,14 @@ SIM = [
     'pettingzoo>=1.24',
     'h5py>=3.10',
 ]
-TRAIN = ['torch>=2.4', 'd3rlpy==2.8.1', 'onnx>=1.16', 'h5py>=3.10', 'tensorboard>=2.16']
+TRAIN = [
+    'torch>=2.4',
+    'd3rlpy==2.8.1',
+    'onnx>=1.16',
+    'h5py>=3.10',
+    'tensorboard>=2.16',
+    'scipy>=1.15',
+]
 BAG = ['rosbags==0.11.9', 'mcap==1.6.0']
 REPORT = ['plotly>=6', 'jinja2>=3.1', 'h5py>=3.10', *BAG]
 ROS = [  # where ROS 2 is installed, its own packages serve; these are for machines without it

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument('-o', '--output', type=Path, default=Path('runs/zero_shot'))
     parser.add_argument('--jobs', type=int, default=2)
     options = parser.parse_args()
-    places: dict[str, tuple[str, Junction, list[DemandVariation]]] = {}
+    places: dict[str, tuple[str, Junction, list[DemandVariation]]] = {}  # by junction
     files = []
     for run_dir in options.run_dirs:
         config = config_of(run_dir)
@@ -54,6 +54,8 @@ def main() -> None:
                 observation=config.observation,
                 settings=config.signals,
             )
+            if junction.plan.junction_id in places:
+                parser.error(f"'{run_dir}' has a junction of a name that another run has too")
             places[junction.plan.junction_id] = run_dir.name, alone, demands
     ids = list(places)
     bundles = {}

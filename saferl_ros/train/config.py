@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -68,6 +68,11 @@ class QLearningConfig(BaseModel):
     """Steps between two copies into the target network."""
     max_weight: float = Field(default=20.0, ge=1)
     """Samples weigh 1 / behaviour probability, up to this."""
+    balance: Literal['none', 'changes', 'clusters'] = 'none'
+    """
+    What batches hold in equal shares: changes of stage and what keeps it, or 20 clusters of
+    states; none draws by the weights alone.
+    """
 
     @model_validator(mode='after')
     def _one_of_both(self) -> QLearningConfig:

@@ -48,9 +48,7 @@ def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) ->
     if not behaviour:
         behaviour = record.behaviour()
     scales = _scales(record, config)
-    data, held_out = _split(
-        behaviour, config, scales, 1.0 if name == 'bc' else config.cql.max_weight
-    )
+    data, held_out = _split(behaviour, config, scales, is_cloning=name == 'bc')
     shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
     return Lesson(
         data=data,
@@ -82,7 +80,7 @@ def shared_lesson(
     for record in records:
         encode = StageEncoding(record.plan, record.spec)
         scales.append(_scales(record, config))
-        data, held_out = _split(record.behaviour(), config, scales[-1], config.cql.max_weight)
+        data, held_out = _split(record.behaviour(), config, scales[-1])
         parts.append(_encoded(data, encode, n_stages))
         if held_out is not None:
             held.append(_encoded(held_out, encode, n_stages))
@@ -107,7 +105,8 @@ def _split(
     episodes: Sequence[Episode],
     config: TrainConfig,
     scales: tuple[float, float],
-    max_weight: float,
+    *,
+    is_cloning: bool = False,
 ) -> tuple[Transitions, Transitions | None]:
     kept, held = split_holdout(episodes, config.holdout_share)
     make = partial(
@@ -118,7 +117,12 @@ def _split(
         shaping=config.cql.shaping,
         discount_by_time=config.cql.discount_by_time,
     )
-    data = make(kept, max_weight=max_weight, n_steps=config.cql.n_steps)
+    data = make(
+        kept,
+        max_weight=1.0 if is_cloning else config.cql.max_weight,
+        balance='none' if is_cloning else config.cql.balance,
+        n_steps=config.cql.n_steps,
+    )
     return data, make(held, max_weight=1.0) if held else None
 
 

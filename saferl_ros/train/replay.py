@@ -12,6 +12,7 @@ import numpy.typing as npt
 from saferl_ros.dataset.schema import Episode, Record
 from saferl_ros.env.junction import DECISION_S
 from saferl_ros.errors import DatasetError
+from saferl_ros.train.balance import balanced_weights
 from saferl_ros.train.library import load_d3rlpy
 
 Floats = npt.NDArray[np.float32]
@@ -28,7 +29,7 @@ class Transitions:
     plain_rewards: Floats  # (N,) as recorded, scaled to a mean of 1: what FQE values
     next_observations: Floats  # (N, n_features)
     intervals: Floats  # (N,) elapsed time over the decision interval
-    weights: Floats  # (N,) sampling weight, at least 1
+    weights: Floats  # (N,) how often each is drawn, in proportion
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -108,6 +109,7 @@ def make_transitions(
     scale: float,
     plain_scale: float = 1.0,
     max_weight: float,
+    balance: str = 'none',
     n_steps: int = 1,
     gamma: float = 1.0,
     shaping: float = 0.0,
@@ -116,9 +118,13 @@ def make_transitions(
     """
     Return the transitions of ``episodes``.
 
+    The rewards within a decision are summed as recorded: at a discount of 0.97 a change of 15 s
+    looks 3 % dearer than it is.
+
     :param scale: factor on shaped rewards, from ``reward_scale``.
     :param plain_scale: factor on the rewards as recorded.
     :param max_weight: bound of the sampling weight 1 / behaviour probability.
+    :param balance: see ``balanced_weights``.
     :param n_steps: decisions that one transition spans; fewer at the end of an episode.
     :param gamma: discount per interval, of the rewards within a transition.
     :param shaping: see ``shaped_rewards``.
@@ -135,6 +141,7 @@ def make_transitions(
         rewards = shaped_rewards(e, intervals, gamma, shaping)
         spans.append(_span(e, rewards, intervals, n_steps, gamma))
     rewards, intervals, next_observations = map(np.concatenate, zip(*spans, strict=True))
+    weights = np.clip(1.0 / np.maximum(probabilities, 1e-6), 1.0, max_weight)
     transitions = Transitions(
         observations=np.concatenate([e.observations[:-1] for e in episodes]),
         actions=np.concatenate([e.applied_stage for e in episodes]),
@@ -145,7 +152,7 @@ def make_transitions(
         plain_rewards=np.concatenate([e.reward for e in episodes]) * np.float32(plain_scale),
         next_observations=next_observations,
         intervals=intervals.astype(np.float32),
-        weights=np.clip(1.0 / np.maximum(probabilities, 1e-6), 1.0, max_weight).astype(np.float32),
+        weights=balanced_weights(weights.astype(np.float32), episodes, balance),
     )
     for name in ('observations', 'rewards', 'next_observations', 'intervals'):
         if not np.isfinite(getattr(transitions, name)).all():

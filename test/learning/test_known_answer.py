@@ -323,6 +323,20 @@ def test_pessimism_takes_off_what_the_members_disagree_on():
     np.testing.assert_array_equal(alone, scores_of(members[0]))
 
 
+@pytest.mark.parametrize('balance', ['changes', 'clusters'])
+def test_every_group_is_drawn_equally_often(balance):
+    data, _ = record(4, 60)
+    episodes = data.behaviour()
+    found = make_transitions(episodes, scale=1.0, max_weight=20.0, balance=balance)
+    plain = make_transitions(episodes, scale=1.0, max_weight=20.0)
+    assert found.weights.sum() == pytest.approx(plain.weights.sum(), rel=1e-5)
+    scale = found.weights / plain.weights  # one number for each group
+    shares = [found.weights[np.isclose(scale, one)].sum() for one in np.unique(scale.round(5))]
+    assert 2 <= len(shares) <= 20
+    if balance == 'changes':
+        assert shares == pytest.approx([found.weights.sum() / 2] * 2, rel=1e-3)
+
+
 def test_the_replay_buffer_states_the_plans_number_of_actions():
     data, _ = record(4, 60)
     one_sided = [replace(e, applied_stage=np.zeros_like(e.applied_stage)) for e in data.episodes]
