@@ -37,7 +37,7 @@ class Episode:
     stage: npt.NDArray[np.int64]  # (T + 1,) stage that shows at each decision
     green_elapsed_s: npt.NDArray[np.float32]  # (T + 1,) displayed green at each decision
     requested_stage: npt.NDArray[np.int64]  # (T,)
-    applied_stage: npt.NDArray[np.int64]  # (T,) stage that showed at the end of the step
+    applied_stage: npt.NDArray[np.int64]  # (T,) stage that was turned to or kept
     behaviour_prob: npt.NDArray[
         np.float32
     ]  # (T,) probability of the request under its plan family

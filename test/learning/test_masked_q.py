@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ A, B = [1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, 0.0]
 TEMPTATION = 10.0
 
 
-def value_of_staying_at_b(name: str, *, mask_illegal: bool) -> float:
+def value_of_staying_at_b(name: str, **settings: Any) -> float:
     """
     Learn from a log in which stage 1 paid well at A, and was never legal at B.
 
@@ -36,11 +38,11 @@ def value_of_staying_at_b(name: str, *, mask_illegal: bool) -> float:
     config = TrainConfig.model_validate(
         {
             'cql': {
-                'mask_illegal': mask_illegal,
                 'gamma': 0.9,
                 'learning_rate': 3e-3,
                 'falling_rate': False,
                 'target_update_interval': 50,
+                **settings,
             }
         }
     )
@@ -53,7 +55,18 @@ def value_of_staying_at_b(name: str, *, mask_illegal: bool) -> float:
     return float(algorithm.predict_value(np.array([B], np.float32), np.array([0]))[0])
 
 
-@pytest.mark.parametrize('name', ['cql', 'dqn'])
-def test_a_tempting_illegal_stage_is_never_bootstrapped_from(name: str) -> None:
-    assert abs(value_of_staying_at_b(name, mask_illegal=True)) < 0.3
-    assert value_of_staying_at_b(name, mask_illegal=False) > 2.0  # else the log tempts nobody
+@pytest.mark.parametrize(
+    ('name', 'settings'),
+    [
+        ('cql', {}),
+        ('dqn', {}),
+        ('cql', {'n_quantiles': 4, 'ensemble': 1}),
+        ('cql', {'n_critics': 2, 'ensemble': 2}),
+    ],
+)
+def test_a_tempting_illegal_stage_is_never_bootstrapped_from(
+    name: str, settings: dict[str, Any]
+) -> None:
+    assert abs(value_of_staying_at_b(name, **settings)) < 0.3
+    tempted = value_of_staying_at_b(name, **settings, mask_illegal=False)
+    assert tempted > 2.0  # else the log tempts nobody
