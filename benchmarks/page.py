@@ -31,7 +31,7 @@ from saferl_ros.yaml_file import differences, read_yaml
 DOCS = Path(__file__).parents[1] / 'docs'
 MAPS = ('cologne1', 'cologne3', 'cologne8', 'ingolstadt1', 'ingolstadt7', 'ingolstadt21')
 MAPS += ('grid4x4', 'arterial4x4')
-BASELINES = ('net_plan', 'own_plan', 'best_plan', 'actuated', 'max_pressure')
+BASELINES = ('net_plan', 'own_plan', 'behaviour', 'best_plan', 'actuated', 'max_pressure')
 POLICIES = ('bc', 'dqn', 'cql')
 CURVES = ('actuated', 'max_pressure', 'bc', 'cql')
 REFERENCES = ('net_plan', 'actuated', 'max_pressure')

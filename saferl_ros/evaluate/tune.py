@@ -2,13 +2,13 @@
 Tunes the baselines on demand of the ``tune`` split: no baseline is a straw man.
 
 Every candidate runs the first part of one demand, the best of them the whole of all demands, and
-the lowest mean delay wins. Max-pressure's best run blind to split roads too. Policies are never
-judged on these demands.
+the lowest mean delay wins. The best also run as their twins: max-pressure blind to split roads,
+plans with lagging lefts. Policies are never judged on these demands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from saferl_ros.control.family import MAIN_GREEN_S
+from saferl_ros.control.family import FamilyConfig, MAIN_GREEN_S, make_slots
 from saferl_ros.control.max_pressure import MaxPressureConfig
 from saferl_ros.env.junction import Junction
 from saferl_ros.errors import ScenarioError
@@ -58,7 +58,7 @@ def max_pressure_candidates() -> list[Contestant]:
     """
     Return max-pressure over the shortest hold, the margin to switch, and what is counted.
 
-    All of them see past split roads; whether that pays is asked of the best (``blind_twin``).
+    All of them see past split roads; whether that pays is asked of the best (``twin``).
     """
     grid = product((5.0, 10.0, 15.0, 20.0), (0.0, 1.0, 2.0, 4.0), (False, True))
     return [
@@ -72,12 +72,31 @@ def max_pressure_candidates() -> list[Contestant]:
     ]
 
 
-def blind_twin(candidate: Contestant) -> Contestant | None:
-    """Return the same max-pressure that counts the lanes before the stop line alone."""
-    if candidate.max_pressure is None:
+def twin(candidate: Contestant, plans: Sequence[SignalPlan]) -> Contestant | None:
+    """
+    Return the same candidate with its one choice that only the best are asked about.
+
+    Max-pressure counts the lanes before the stop line alone; of a plan, each left lags its main
+    movement instead of leading it, or leads instead of lagging.
+    """
+    if candidate.max_pressure is not None:
+        blind = candidate.max_pressure.model_copy(update={'sees_upstream': False})
+        return replace(candidate, max_pressure=blind)
+    if candidate.programs is None:
         return None
-    blind = candidate.max_pressure.model_copy(update={'sees_upstream': False})
-    return replace(candidate, max_pressure=blind)
+    programs = {plan.junction_id: _swapped(plan, candidate.programs) for plan in plans}
+    if programs == candidate.programs:
+        return None
+    return replace(candidate, programs=programs, tuned={**(candidate.tuned or {}), 'swaps': True})
+
+
+def _swapped(
+    plan: SignalPlan, programs: Mapping[str, tuple[ProgramInterval, ...]]
+) -> tuple[ProgramInterval, ...]:
+    """Return one junction's program with each left on the other side of its main movement."""
+    left = iter(programs[plan.junction_id])
+    groups = [[next(left) for _ in group] for group in make_slots(plan, FamilyConfig())]
+    return tuple(part for group in groups for part in reversed(group))
 
 
 def plan_candidates(plans: Sequence[SignalPlan]) -> list[Contestant]:
@@ -127,8 +146,9 @@ def tune_baselines(
     :param kept: see ``play_matches``.
     :param progress: called with (episodes done, episodes in all).
     """
+    plans = [junction.plan for junction in junctions]
     fields = [
-        plan_candidates([junction.plan for junction in junctions]),
+        plan_candidates(plans),
         actuated_candidates(),
         max_pressure_candidates(),
     ]
@@ -137,13 +157,13 @@ def tune_baselines(
         for n, scale in enumerate(config.scales)
     ]
     n_runners = [
-        min(config.finalists, len(field)) * (2 if blind_twin(field[0]) else 1) for field in fields
+        min(config.finalists, len(field)) * (2 if twin(field[0], plans) else 1) for field in fields
     ]
     n_matches = sum(map(len, fields)) + sum(n_runners) * len(demands)
     delays = partial(play_all, jobs=jobs, kept=kept, progress=SharedProgress(progress, n_matches))
     short = _first_part(junctions, config.first_round)
     first = iter(delays(short, [one for field in fields for one in field], demands[:1]))
-    runners = [_runners(field, [next(first)[0] for _ in field], config) for field in fields]
+    runners = [_runners(field, [next(first)[0] for _ in field], plans, config) for field in fields]
     last = iter(delays(junctions, [one for few in runners for one in few], demands))
     winners, notes = [], {}
     for field, few in zip(fields, runners, strict=True):
@@ -178,12 +198,15 @@ def _first_part(junctions: Sequence[Junction], share: float) -> Sequence[Junctio
 
 
 def _runners(
-    field: Sequence[Contestant], delays_s: Sequence[float], config: TuneConfig
+    field: Sequence[Contestant],
+    delays_s: Sequence[float],
+    plans: Sequence[SignalPlan],
+    config: TuneConfig,
 ) -> list[Contestant]:
-    """Return the best of the first round, and after them their blind twins."""
+    """Return the best of the first round, and after them their twins."""
     best = sorted(range(len(field)), key=lambda n: delays_s[n])[: config.finalists]
     runners = [field[n] for n in best]
-    return runners + [twin for one in runners if (twin := blind_twin(one))]
+    return runners + [found for one in runners if (found := twin(one, plans))]
 
 
 def describe(contestant: Contestant) -> Any:

@@ -239,6 +239,8 @@ def parameters_in_words(parameters: Any) -> str:
     for name, value in dict(parameters).items():
         if name == 'halting_only':
             words.append(f'counts {"standing" if value else "all"} vehicles')
+        elif name == 'swaps':
+            words.append('each left on the other side of its main movement')
         elif name == 'sees_upstream':
             words += ['sees the road that leads to a short approach too'] if value else []
         else:

@@ -8,9 +8,11 @@ from typing import Any
 from known import two_way_plan
 import pytest
 
+from saferl_ros.control.family import FamilyConfig, make_slots
+from saferl_ros.env.junction import derive_junctions
 from saferl_ros.evaluate import tune
 from saferl_ros.evaluate.contest import Contestant
-from saferl_ros.evaluate.tune import tune_baselines, TuneConfig
+from saferl_ros.evaluate.tune import tune_baselines, TuneConfig, twin
 from saferl_ros.scenario import load_scenario, Scenario
 
 
@@ -109,3 +111,17 @@ def test_an_episode_is_played_whole_where_nobody_departs_in_its_first_part(monke
     )
     assert {share for _, _, share in played} == {1.0}
     assert notes['actuated']['first_round'] == 1.0
+
+
+def test_the_twin_of_a_plan_lets_lefts_lag() -> None:
+    (junction,) = derive_junctions(load_scenario('cologne1'))
+    plan = junction.plan
+    own = Contestant(name='best_plan', programs={plan.junction_id: plan.program})
+    other = twin(own, [plan])
+    assert other is not None
+    swapped = other.programs[plan.junction_id]
+    groups = make_slots(plan, FamilyConfig())
+    assert [len(group) for group in groups] == [2, 2]  # a left and its main movement, twice
+    assert swapped == tuple(plan.program[n] for n in (1, 0, 3, 2))
+    small = two_way_plan()
+    assert twin(Contestant(name='x', programs={small.junction_id: small.program}), [small]) is None
