@@ -110,6 +110,11 @@ class FqeConfig(BaseModel):
     Discount per 5 s; 0.95 looks 100 s ahead: farther, values feed on themselves where the
     record has thinned out.
     """
+    repeats: int = Field(default=3, ge=1)
+    """
+    Estimates from other first weights, the same ones for every policy; their mean counts. One
+    alone errs by as much as policies differ.
+    """
     times: int = Field(default=2, ge=1)
     """How often during a training, the last at its end."""
 

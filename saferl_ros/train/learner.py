@@ -95,9 +95,7 @@ def train_algorithm(
                 row |= _held_out(algorithm, held_out, name, config)
                 if is_asked:
                     choices = choices_of(algorithm, held_out, config)
-                    row['fqe_value'] = fqe_value(
-                        choices, held_out, config.fqe, lesson.n_stages, seed
-                    )
+                    row['fqe_value'] = fqe_value(choices, held_out, config.fqe, lesson.n_stages)
         training.log.append(row)
         _write_log(training.log, log_dir / 'training.csv')
         for key, value in row.items():
@@ -109,7 +107,7 @@ def train_algorithm(
         average.apply()
     if held_out is not None and config.fqe.steps:
         recorded = held_out.actions, held_out.next_actions
-        training.behaviour_value = fqe_value(recorded, held_out, config.fqe, lesson.n_stages, seed)
+        training.behaviour_value = fqe_value(recorded, held_out, config.fqe, lesson.n_stages)
     return training
 
 
@@ -148,9 +146,7 @@ def choices_of(algorithm: Any, data: Transitions, config: TrainConfig) -> Choice
     return now, after
 
 
-def fqe_value(
-    choices: Choices, data: Transitions, config: FqeConfig, n_stages: int, seed: int
-) -> float:
+def fqe_value(choices: Choices, data: Transitions, config: FqeConfig, n_stages: int) -> float:
     """
     Return the value of a policy by fitted Q evaluation on held-out episodes.
 
@@ -160,23 +156,23 @@ def fqe_value(
     """
     torch = load_torch()
     state = torch.random.get_rng_state()
-    cost = discounted_cost(
-        ChosenTransitions(
-            observations=data.observations,
-            actions=data.actions,
-            costs=-data.plain_rewards.astype(np.float64),
-            next_observations=data.next_observations,
-            intervals=data.intervals.astype(np.float64),
-            n_stages=n_stages,
-        ),
-        *choices,
-        np.ones(len(data), dtype=np.int64),
-        gamma=config.gamma,
-        seed=seed,
-        n_steps=config.steps,
+    chosen = ChosenTransitions(
+        observations=data.observations,
+        actions=data.actions,
+        costs=-data.plain_rewards.astype(np.float64),
+        next_observations=data.next_observations,
+        intervals=data.intervals.astype(np.float64),
+        n_stages=n_stages,
     )
+    each_once = np.ones(len(data), dtype=np.int64)
+    costs = [
+        discounted_cost(
+            chosen, *choices, each_once, gamma=config.gamma, seed=seed, n_steps=config.steps
+        )
+        for seed in range(config.repeats)
+    ]
     torch.random.set_rng_state(state)
-    return -cost
+    return -float(np.mean(costs))
 
 
 def _resume(

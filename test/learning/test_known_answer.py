@@ -108,7 +108,7 @@ def test_the_estimate_is_of_the_policy_that_ships(tmp_path):
     error = td_error(training.algorithm, held_out, config.cql.gamma)
     assert training.log[-1]['held_out_td_error'] == pytest.approx(error)
     shipped = choices_of(training.algorithm, held_out, config)
-    assert training.fqe_value == fqe_value(shipped, held_out, config.fqe, lesson.n_stages, 1)
+    assert training.fqe_value == fqe_value(shipped, held_out, config.fqe, lesson.n_stages)
 
 
 def test_behaviour_cloning_reproduces_the_own_plan(tmp_path):
