@@ -17,6 +17,7 @@ from saferl_ros.env.junction import DECISION_S, derive_junctions, Junction
 from saferl_ros.env.junction_control import JunctionControl, StepOutcome
 from saferl_ros.env.network_simulation import NetworkSimulation
 from saferl_ros.env.running_episode import draw_demand, RunningEpisode
+from saferl_ros.errors import UsageError
 from saferl_ros.observation import SignalView
 from saferl_ros.scenario import DemandVariation, load_scenario, Scenario
 from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
@@ -82,6 +83,7 @@ class NetworkEnv(ParallelEnv[str, Observation, np.int64]):
         )
         self.possible_agents = [junction.plan.junction_id for junction in self.junctions]
         self.agents: list[str] = []
+        self._due: list[str] = []
         self.observation_spaces: Values = {
             j.plan.junction_id: spaces.Box(j.spec.low(), j.spec.high(), dtype=np.float32)
             for j in self.junctions
@@ -123,6 +125,7 @@ class NetworkEnv(ParallelEnv[str, Observation, np.int64]):
         self._episode.begin(lambda: _Episode(junctions, demand, arguments))
         self.agents = self.possible_agents.copy()
         looks = dict(zip(self.agents, self._episode.call('look'), strict=True))
+        self._due = [agent for agent, look in looks.items() if look.is_due]
         return (
             {agent: look.observation for agent, look in looks.items()},
             {agent: look.info() for agent, look in looks.items()},
@@ -134,10 +137,19 @@ class NetworkEnv(ParallelEnv[str, Observation, np.int64]):
 
         :param actions: the stage to show next, at least for every agent that is due.
         :returns: observations, rewards, terminations, truncations, infos, each by agent.
+        :raises UsageError: if an agent that is due is left out.
         """
+        silent = [agent for agent in self._due if agent not in actions]
+        if silent:
+            raise UsageError(
+                f'no action for {", ".join(silent)}, which must choose now; step() takes one for '
+                "every agent whose info says 'is_due'"
+            )
         wanted = [actions.get(agent) for agent in self.possible_agents]
         looks = dict(zip(self.agents, self._episode.call('step', wanted), strict=True))
-        if any(look.is_over for look in looks.values()):
+        is_over = any(look.is_over for look in looks.values())
+        self._due = [] if is_over else [agent for agent, look in looks.items() if look.is_due]
+        if is_over:
             self.agents = []
         return (
             {agent: look.observation for agent, look in looks.items()},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from episodes import look_around
 import numpy as np
-from pettingzoo.test import parallel_api_test
+from pettingzoo.test import parallel_api_test, parallel_seed_test
 import pytest
 
 from saferl_ros.control.family import FamilyConfig
@@ -14,6 +14,7 @@ from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import read_record
 from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.env.network import NetworkEnv
+from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.contest import Contestant, Match, play
 from saferl_ros.isolation import run_isolated
 from saferl_ros.record.recorder import record, RecordConfig
@@ -26,6 +27,19 @@ def test_the_parallel_env_passes_pettingzoo_s_own_checker() -> None:
     parallel_api_test(env, num_cycles=200)
     assert env.agents == []  # every agent was truncated at the end
     assert all(len(log) == 120 for log in env.lamp_logs().values())
+    env.close()
+
+
+def test_an_episode_follows_from_its_seed_and_the_actions() -> None:
+    parallel_seed_test(lambda: NetworkEnv('cologne3', horizon_s=60), num_cycles=10)
+
+
+def test_an_agent_that_must_choose_cannot_be_left_out() -> None:
+    env = NetworkEnv('cologne3', horizon_s=60)
+    _, infos = env.reset(seed=1)
+    due = [agent for agent, info in infos.items() if info['is_due']]
+    with pytest.raises(UsageError, match=f'no action for {due[0]}'):
+        env.step({})
     env.close()
 
 
