@@ -20,7 +20,7 @@ from saferl_ros.cli.arguments import (
 from saferl_ros.cli.run_config import read_part
 from saferl_ros.cli.screen import print_json, progress_bar
 from saferl_ros.dataset.coverage import notes_of, quality
-from saferl_ros.dataset.files import check_together, find_records
+from saferl_ros.dataset.files import check_alike, check_together, find_records
 from saferl_ros.dataset.io import cannot_write, read_record
 from saferl_ros.errors import ConfigError, UsageError
 from saferl_ros.train.config import ALGORITHMS, TrainConfig
@@ -72,7 +72,7 @@ def main(options: argparse.Namespace) -> int:
     config = _config(options)  # before anything slow
     paths = find_records(options.record)
     records = [read_record(path) for path in paths]
-    check_together(records, paths)
+    (check_alike if config.shared else check_together)(records, paths)
     reports = [quality(record) for record in records]
     del records  # they may be large
     load_d3rlpy()

@@ -72,3 +72,30 @@ def check_together(records: Sequence[Record], paths: Sequence[Path]) -> None:
             f"'{paths[0].parent}' lacks the records of junctions {', '.join(missing)}, which were "
             'recorded together with the others; put them back, or name a single record'
         )
+
+
+def check_alike(records: Sequence[Record], paths: Sequence[Path]) -> None:
+    """
+    Refuse records that cannot teach one network, of whatever maps they are.
+
+    :param paths: the file of each.
+    :raises DatasetError: naming the file and what differs.
+    """
+    seen: dict[str, Path] = {}
+    for record, path in zip(records, paths, strict=True):
+        junction_id = record.plan.junction_id
+        if junction_id in seen:
+            raise DatasetError(
+                f"'{path}' and '{seen[junction_id]}' are both of junction '{junction_id}'; keep "
+                'one of them'
+            )
+        seen[junction_id] = path
+        for what, first, other in (
+            ('observation', records[0].spec.kind, record.spec.kind),
+            ('reward', records[0].manifest.get('reward'), record.manifest.get('reward')),
+        ):
+            if first != other:
+                raise DatasetError(
+                    f"'{path}' has {what} '{other}' and '{paths[0]}' '{first}'; one network "
+                    'learns from one kind'
+                )

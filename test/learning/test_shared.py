@@ -12,8 +12,10 @@ import pytest
 from saferl_ros.bundle.folders import without_guard
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.bundle.produce import run_training, TrainTask
+from saferl_ros.dataset.files import check_alike, check_together
 from saferl_ros.dataset.io import write_record
 from saferl_ros.dataset.schema import Record
+from saferl_ros.errors import DatasetError
 from saferl_ros.observation import ObservationSpec
 from saferl_ros.observation.stagewise import N_STAGE_FEATURES, STAGE_FEATURES, StageEncoding
 from saferl_ros.signals import SignalPlan
@@ -152,3 +154,17 @@ def test_a_shared_policy_serves_a_junction_that_it_never_saw(
     assert has_guard[0]
     assert has_guard[1] is not bool(leave_out)
     assert without_guard(folders) == list(leave_out)
+
+
+def test_one_network_learns_from_records_of_several_maps() -> None:
+    data, _ = record(2, 50)
+    elsewhere = swapped(replace(data, manifest={**data.manifest, 'scenario': 'y'}), 'other')
+    paths = [Path('a.h5'), Path('b.h5')]
+    check_alike([data, elsewhere], paths)
+    with pytest.raises(DatasetError, match='not recorded together'):
+        check_together([data, elsewhere], paths)
+    with pytest.raises(DatasetError, match=f"both of junction '{data.plan.junction_id}'"):
+        check_alike([data, data], paths)
+    paid = replace(elsewhere, manifest={**elsewhere.manifest, 'reward': 'queue'})
+    with pytest.raises(DatasetError, match="has reward 'queue'"):
+        check_alike([data, paid], paths)
