@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from saferl_ros.bundle.manifest import Manifest, POLICY_NAME
+from saferl_ros.bundle.manifest import Manifest
 from saferl_ros.errors import DatasetError, MissingExtraError, UsageError
 from saferl_ros.report.missing import Missing
 from saferl_ros.report.page import page_context, write_report
@@ -323,30 +323,33 @@ def test_a_gate_by_looser_limits_is_told(make_run: MakeRun) -> None:
 
 
 def test_a_bundle_that_was_not_judged_is_told(make_run: MakeRun, plan: SignalPlan) -> None:
-    def policy_there(sha256: str) -> str:
-        run = make_run(policies={'cql': {plan.junction_id: 'a1'}, 'bc': {plan.junction_id: 'b2'}})
+    there = Manifest(
+        package_version='0.1.0',
+        git_revision='',
+        algorithm='cql',
+        seed=1,
+        config={},
+        junction_id=plan.junction_id,
+        scenario='cross',
+        plan=plan.to_json(),
+        plan_fingerprint=plan.fingerprint(),
+        spec={},
+        spec_fingerprint='',
+        decision_s=5.0,
+        dataset_sha256='',
+        n_transitions=1,
+        files={'policy.onnx': 'a1', 'guard.json': 'b2'},
+    )
+
+    def words(judged: str) -> str:
+        run = make_run(policies={'cql': {plan.junction_id: judged}})
         (run / 'cql').mkdir(exist_ok=True)
-        Manifest(
-            package_version='0.1.0',
-            git_revision='',
-            algorithm='cql',
-            seed=1,
-            config={},
-            junction_id=plan.junction_id,
-            scenario='cross',
-            plan=plan.to_json(),
-            plan_fingerprint=plan.fingerprint(),
-            spec={},
-            spec_fingerprint='',
-            decision_s=5.0,
-            dataset_sha256='',
-            n_transitions=1,
-            files={POLICY_NAME: sha256},
-        ).write(run / 'cql')
+        there.write(run / 'cql')
         return _words(_report(run))
 
-    assert 'cql in this folder is not what was judged here' in policy_there('c3')
-    assert 'not what was judged' not in policy_there('a1')
+    assert 'not what was judged' not in words(there.contents)
+    other = there.model_copy(update={'files': {**there.files, 'guard.json': 'c3'}})
+    assert 'cql in this folder is not what was judged here' in words(other.contents)
 
 
 def test_several_training_seeds_are_told_as_a_spread(make_run: MakeRun) -> None:
