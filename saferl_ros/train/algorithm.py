@@ -89,7 +89,9 @@ def _q_learning(name: str, config: TrainConfig, encoder: Any, q_function: Any, d
         'gamma': q.gamma,
         'target_update_interval': q.target_update_interval,
         'n_critics': q.n_critics,
-        'optim_factory': d3rlpy.optimizers.AdamFactory(lr_scheduler_factory=schedule),
+        'optim_factory': d3rlpy.optimizers.AdamWFactory(
+            weight_decay=q.weight_decay, lr_scheduler_factory=schedule
+        ),
         'encoder_factory': encoder,
         'q_func_factory': q_function,
     }

@@ -55,6 +55,8 @@ class QLearningConfig(BaseModel):
     """Above zero: a distribution of returns, one network."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Adam's."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """AdamW's: how fast weights that nothing needs shrink, per step and learning rate."""
     falling_rate: bool = True
     """To zero along a cosine: late steps refine, they no longer roam."""
     averaging: float = Field(default=0.999, ge=0, lt=1)
