@@ -122,10 +122,7 @@ def evaluate(
         name: {j.plan.junction_id: _checked(found[j.plan.junction_id], j) for j in junctions}
         for name, found in found_bundles.items()
     }
-    policies = {
-        name: {of: manifest.contents for of, manifest in found.items()}
-        for name, found in manifests.items()
-    }
+    policies = judged_bundles(bundles, junction_ids)  # before anything is played
     kept = KeptEpisodes(keep) if keep else None
     tuned, notes = tune_baselines(
         junctions, config.tune, jobs=jobs, kept=kept, progress=tuning_progress
@@ -175,7 +172,7 @@ def evaluate(
         'clearance': junctions[0].plan.clearance,
         'config': config.model_dump(mode='json'),
         'demands': [demand.to_json() for demand in demands],
-        'policies': policies,  # see judged_bundles
+        'policies': policies,
         'values': {name: _values(found.values()) for name, found in manifests.items()},
         'descriptions': {name: describe_name(name) for name in by_name},
         'baselines': notes,
