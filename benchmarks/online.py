@@ -17,6 +17,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from kept import KEPT
 import numpy as np
 
 from saferl_ros.bundle.export import export_bundle
@@ -43,7 +44,6 @@ from saferl_ros.train.lesson import lesson_of
 from saferl_ros.train.library import load_d3rlpy, load_torch
 from saferl_ros.train.replay import batches, Transitions
 
-DOCS = Path(__file__).parents[1] / 'docs' / 'benchmark'
 EPISODES = 80
 EXPLORATION = (1.0, 0.02)  # epsilon at the start, and from three quarters of the episodes on
 WARM_UP = 1000  # decisions before the first gradient step
@@ -223,7 +223,7 @@ def main() -> None:
         'demands': [demand.to_json() for demand in demands],
         'delay_s': scores,
     }
-    path = DOCS / f'{options.run_dir.name}.online.json'
+    path = KEPT / f'{options.run_dir.name}.online.json'
     path.write_text(json.dumps(kept, sort_keys=True) + '\n', encoding='utf-8')
 
 

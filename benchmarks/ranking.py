@@ -15,8 +15,8 @@ from itertools import product
 import json
 from pathlib import Path
 
+from kept import KEPT
 import numpy as np
-from online import DOCS
 from scipy.stats import spearmanr
 
 from saferl_ros.bundle.produce import train_all
@@ -130,7 +130,7 @@ def report(scenario: str, values: dict[str, float], delays: dict[str, float]) ->
         'values': values,
         'delays_s': delays,
     }
-    (DOCS / 'ranking.json').write_text(
+    (KEPT / 'ranking.json').write_text(
         json.dumps(found, indent=1, sort_keys=True) + '\n', encoding='utf-8'
     )
 

@@ -15,7 +15,8 @@ from dataclasses import asdict
 import json
 from pathlib import Path
 
-from online import config_of, DOCS, record_files
+from kept import KEPT
+from online import config_of, record_files
 
 from saferl_ros.bundle.folders import bundle_folder
 from saferl_ros.bundle.produce import train_all
@@ -109,7 +110,7 @@ def main() -> None:
             'over_own_plan': asdict(ratio_interval(scores['shared'], scores['own_plan'])),
             **scores,
         }
-    (DOCS / 'zero_shot.json').write_text(
+    (KEPT / 'zero_shot.json').write_text(
         json.dumps(kept, indent=1, sort_keys=True) + '\n', encoding='utf-8'
     )
     print_table(
