@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Self
 
 from saferl_ros.observation import ObservationSpec
 from saferl_ros.scenario import Scenario
 from saferl_ros.signals import SignalPlan
+from saferl_ros.sumo.coordination import in_step
 from saferl_ros.sumo.derive import derive_plan, pick_junction, signal_ids
 from saferl_ros.sumo.detectors import derive_spec, detector_xml
 from saferl_ros.sumo.network import Network, read_network
@@ -43,16 +46,44 @@ class Junction:
         :raises ScenarioError: if the network has no such junction, or several and none is named.
         """
         network = read_network(scenario.net_file, scenario.additional_files)
+        plan_of = _plans(network, scenario, clearance, settings)
+        return cls._of(network, scenario, plan_of, observation)
+
+    @classmethod
+    def _of(
+        cls,
+        network: Network,
+        scenario: Scenario,
+        plan_of: Callable[[str], SignalPlan],
+        observation: str,
+    ) -> Self:
         junction_id = pick_junction(network, scenario.junction_id)
-        plan = derive_plan(
+        plan = in_step(network, junction_id, plan_of, scenario.step_s)
+        spec = derive_spec(network, plan, observation)
+        return cls(scenario=scenario, network=network, plan=plan, spec=spec)
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether the network has other signals, so that a fixed-time plan keeps its offset."""
+        return sum(bool(self.network.signalised(n)) for n in self.network.programs) > 1
+
+
+def _plans(
+    network: Network, scenario: Scenario, clearance: str, settings: SignalSettings
+) -> Callable[[str], SignalPlan]:
+    """Return what derives the plan of a signal, each once."""
+
+    @cache
+    def plan_of(junction_id: str) -> SignalPlan:
+        return derive_plan(
             network,
             junction_id,
             clearance=clearance,
             step_s=scenario.step_s,
             limits=settings.of(junction_id),
         )
-        spec = derive_spec(network, plan, observation)
-        return cls(scenario=scenario, network=network, plan=plan, spec=spec)
+
+    return plan_of
 
 
 def add_detectors(options: SimulationOptions, junctions: Sequence[Junction]) -> None:
@@ -85,12 +116,8 @@ def derive_junctions(
     chosen: list[str | None] = [*names]
     if not chosen:
         chosen = [scenario.junction_id] if scenario.junction_id else [*signal_ids(network)]
+    plan_of = _plans(network, scenario, clearance, settings)
     return [
-        Junction.derive(
-            replace(scenario, junction_id=name),
-            clearance=clearance,
-            observation=observation,
-            settings=settings,
-        )
+        Junction._of(network, replace(scenario, junction_id=name), plan_of, observation)
         for name in chosen or [None]  # none at all: let the junction say what is missing
     ]

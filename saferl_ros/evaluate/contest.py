@@ -175,7 +175,7 @@ def play(match: Match) -> EpisodeResult:
                 junction.plan,
                 junction.spec,
                 match.demand.seed * 1000 + n,
-                has_neighbours=len(junctions) > 1,
+                has_neighbours=junction.has_neighbours,
             )
             for n, junction in enumerate(junctions)
         ]

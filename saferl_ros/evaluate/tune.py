@@ -25,8 +25,10 @@ from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.scenario.demand import count_departures
 from saferl_ros.scenario.ranges import DemandScale
+from saferl_ros.shield.fallback import FixedTimeProgram
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import ActuatedConfig
+from saferl_ros.sumo.coordination import with_cycle
 
 
 class TuneConfig(BaseModel):
@@ -84,7 +86,9 @@ def twin(candidate: Contestant, plans: Sequence[SignalPlan]) -> Contestant | Non
         return replace(candidate, max_pressure=blind)
     if candidate.programs is None:
         return None
-    programs = {plan.junction_id: _swapped(plan, candidate.programs) for plan in plans}
+    programs = _in_step(
+        plans, [replace(plan, program=_swapped(plan, candidate.programs)) for plan in plans]
+    )
     if programs == candidate.programs:
         return None
     return replace(candidate, programs=programs, tuned={**(candidate.tuned or {}), 'swaps': True})
@@ -106,11 +110,29 @@ def plan_candidates(plans: Sequence[SignalPlan]) -> list[Contestant]:
     return [
         Contestant(
             name='best_plan',
-            programs={plan.junction_id: _stretched(plan, scale, tilt) for plan in plans},
+            programs=_in_step(
+                plans, [replace(plan, program=_stretched(plan, scale, tilt)) for plan in plans]
+            ),
             tuned={'green_scale': scale, 'tilt_s': tilt},
         )
         for scale, tilt in product((0.7, 0.85, 1.0, 1.2, 1.4, 1.7), tilts)
     ]
+
+
+def _in_step(
+    plans: Sequence[SignalPlan], changed: Sequence[SignalPlan]
+) -> dict[str, tuple[ProgramInterval, ...]]:
+    """Return the changed programs; those of signals that share a cycle by their own share one."""
+    cycles_s = [FixedTimeProgram(plan).cycle_s for plan in plans]
+    found = {}
+    for cycle_s, one in zip(cycles_s, changed, strict=True):
+        partners = [n for n, other_s in enumerate(cycles_s) if abs(other_s - cycle_s) < 1e-6]
+        if not any(plans[n].offset_s % cycle_s for n in partners):  # nobody coordinated them
+            found[one.junction_id] = one.program
+            continue
+        longest_s = max(FixedTimeProgram(changed[n]).cycle_s for n in partners)
+        found[one.junction_id] = with_cycle(one, longest_s, step_s=1.0).program
+    return found
 
 
 def _mains(plan: SignalPlan) -> list[int]:

@@ -125,7 +125,7 @@ def record_episode(task: RecordTask) -> None:
 def _controller(task: RecordTask, n: int) -> Controller:
     """Return what drives the junction of that number; own plans keep step with each other."""
     plan = task.junctions[n].plan
-    if task.family.plans == 'net' and len(task.junctions) > 1:
+    if task.family.plans == 'net' and task.junctions[n].has_neighbours:
         return CoordinatedPlan(plan)
     seed = [task.demand.split.value, task.demand.seed, 3, n]
     return FixedTimeFamily(plan, task.family, np.random.default_rng(seed))

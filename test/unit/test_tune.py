@@ -12,8 +12,9 @@ from saferl_ros.control.family import FamilyConfig, make_slots
 from saferl_ros.env.junction import derive_junctions
 from saferl_ros.evaluate import tune
 from saferl_ros.evaluate.contest import Contestant
-from saferl_ros.evaluate.tune import tune_baselines, TuneConfig, twin
+from saferl_ros.evaluate.tune import plan_candidates, tune_baselines, TuneConfig, twin
 from saferl_ros.scenario import load_scenario, Scenario
+from saferl_ros.shield.fallback import FixedTimeProgram
 
 
 @dataclass(frozen=True)
@@ -125,3 +126,17 @@ def test_the_twin_of_a_plan_lets_lefts_lag() -> None:
     assert swapped == tuple(plan.program[n] for n in (1, 0, 3, 2))
     small = two_way_plan()
     assert twin(Contestant(name='x', programs={small.junction_id: small.program}), [small]) is None
+
+
+def test_plans_that_are_tried_on_coordinated_signals_share_a_cycle():
+    plans = [junction.plan for junction in derive_junctions(load_scenario('corridor'))]
+    tried = plan_candidates(plans)
+    cycles = []
+    for one in tried + [found for one in tried if (found := twin(one, plans))]:
+        shared = {
+            FixedTimeProgram(replace(plan, program=one.programs[plan.junction_id])).cycle_s
+            for plan in plans
+        }
+        assert len(shared) == 1
+        cycles += shared
+    assert min(cycles) < 90 < max(cycles)
