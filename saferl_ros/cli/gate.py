@@ -12,6 +12,7 @@ from saferl_ros.cli.arguments import add_command, add_json, Subparsers
 from saferl_ros.cli.run_config import read_part
 from saferl_ros.cli.screen import print_json, write_json
 from saferl_ros.errors import DatasetError
+from saferl_ros.evaluate.conditions import easier_conditions
 from saferl_ros.evaluate.gate import GateConfig, judge_gate, looser_limits
 from saferl_ros.evaluate.judge import read_evaluation
 
@@ -74,7 +75,8 @@ def decide(evaluation: dict[str, Any], controller: str, config: GateConfig) -> d
     """
     try:
         checks = judge_gate(evaluation, controller, config)
-    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        looser = looser_limits(config) + easier_conditions(evaluation)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise DatasetError(
             f"the evaluation is damaged or incomplete ({error!r}); make one with 'saferl evaluate'"
         ) from error
@@ -82,7 +84,7 @@ def decide(evaluation: dict[str, Any], controller: str, config: GateConfig) -> d
         'controller': controller,
         'passed': all(check.passed for check in checks),
         'limits': config.model_dump(mode='json'),
-        'looser': looser_limits(config),
+        'looser': looser,
         'checks': [asdict(check) for check in checks],
     }
 
@@ -92,5 +94,5 @@ def print_gate(verdict: dict[str, Any]) -> None:
     for check in verdict['checks']:
         print(f'{"pass" if check["passed"] else "FAIL"}  {check["name"]}: {check["reason"]}')
     if verdict['looser']:
-        print(f'note: by limits looser than the default ones: {", ".join(verdict["looser"])}')
+        print(f'note: easier than by default: {", ".join(verdict["looser"])}')
     print(f'gate: {verdict["controller"]} {"passes" if verdict["passed"] else "fails"}')

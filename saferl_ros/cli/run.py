@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import json
 from pathlib import Path
 import time
+from typing import Any
 
 from saferl_ros.cli.arguments import add_command, add_jobs, add_json, require, Subparsers
 from saferl_ros.cli.budget import family_search
@@ -21,7 +22,8 @@ from saferl_ros.control.family import FamilyConfig
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import cannot_write, read_record
-from saferl_ros.errors import UsageError
+from saferl_ros.errors import DatasetError, UsageError
+from saferl_ros.evaluate.contest import played_by
 from saferl_ros.evaluate.judge import evaluate, judged_bundles, read_evaluation
 from saferl_ros.evaluate.kept import kept_file
 from saferl_ros.record.recorder import record
@@ -101,10 +103,11 @@ def main(options: argparse.Namespace) -> int:
     print_unguarded(bundles.values())
 
     evaluation_file = folder / 'evaluation.json'
-    evaluation = read_evaluation(evaluation_file) if evaluation_file.exists() else {}
+    evaluation = known_evaluation(evaluation_file)
     judged = judged_bundles(bundles, [junction.plan.junction_id for junction in junctions])
     asked = config.evaluate.model_dump(mode='json')
-    if (evaluation.get('policies'), evaluation.get('config')) != (judged, asked):
+    same = {'policies': judged, 'config': asked, 'played_by': played_by()}
+    if any(evaluation.get(key) != value for key, value in same.items()):
         with (
             timed(folder, 'judge'),
             progress_bar('tuning baselines') as tuning,
@@ -135,6 +138,17 @@ def main(options: argparse.Namespace) -> int:
         minutes = (time.monotonic() - started) / 60
         print(f'report: {folder / "report.html"} ({minutes:.1f} min)')
     return 0
+
+
+def known_evaluation(path: Path) -> dict[str, Any]:
+    """Return what was judged here before, empty if nothing was or it cannot be read any more."""
+    if not path.exists():
+        return {}
+    try:
+        return read_evaluation(path)
+    except DatasetError as error:
+        print(f'note: {error}; judging again')
+        return {}
 
 
 @contextmanager

@@ -27,6 +27,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from saferl_ros.control.controller import Decision, Moment
+from saferl_ros.env.junction import DECISION_S
 from saferl_ros.naming import edge_of
 from saferl_ros.signals import SignalPlan
 from saferl_ros.signals.plan import GREEN_LAMPS
@@ -161,7 +162,6 @@ class FixedTimeFamily:
         self._belief = config.vary_share  # that the running cycle varies
         self._cycle = self._draw_cycle(None)
         self._position = 0
-        self._grid_s = config.grid_s
 
     @property
     def first_stage(self) -> int:
@@ -205,7 +205,7 @@ class FixedTimeFamily:
         elapsed_s = signal.green_elapsed_s
         ending = self._ending_probability(slot, elapsed_s)
         if elapsed_s < green_s - 1e-6:
-            hold_s = min(self._grid_s, green_s - elapsed_s)
+            hold_s = min(DECISION_S, green_s - elapsed_s)
             keeps_usually = float(elapsed_s < slot.usual_s - 1e-6)
             return Decision(
                 stage=slot.stage, hold_s=hold_s, probability=self._see(1 - ending, keeps_usually)

@@ -113,7 +113,7 @@ def drive(
             moment = Moment(
                 signal=signal,
                 observe=partial(control.observe, simulation.now_s, signal),
-                lane_veh=simulation.lane_veh,
+                lane_veh=partial(simulation.lane_veh, n),
                 now_s=simulation.now_s,
             )
             decision = controllers[n].decide(moment)

@@ -137,8 +137,10 @@ class NetworkEnv(ParallelEnv[str, Observation, np.int64]):
 
         :param actions: the stage to show next, at least for every agent that is due.
         :returns: observations, rewards, terminations, truncations, infos, each by agent.
-        :raises UsageError: if an agent that is due is left out.
+        :raises UsageError: if an agent that is due is left out, or the episode is over.
         """
+        if not self.agents:
+            raise UsageError('the episode is over; reset() begins another one')
         silent = [agent for agent in self._due if agent not in actions]
         if silent:
             raise UsageError(

@@ -68,11 +68,10 @@ class NetworkSimulation:
             options.additional['closed.add.xml'] = closed_lane_xml(junctions, seed)
             # whoever has no other way stands there until SUMO moves it on
             options.extra = (*options.extra, '--ignore-route-errors', 'true')
-        self._broken = [
+        self.broken = [
             BrokenDetectors(junction.spec, self._disturbance, seed + n)
             for n, junction in enumerate(junctions if disturbance else ())
         ]
-        self._told = {lane: veh for one in self._broken for lane, veh in one.lanes.items()}
         self.simulation = Simulation(scenario, demand, options)
         self.controls = [
             JunctionControl(
@@ -104,7 +103,7 @@ class NetworkSimulation:
         self._read_outside = outside.read if self._reward == 'time_lost' else None
         for control in self.controls:
             control.attach(api, self.now_s, outside)
-        for control, broken in zip(self.controls, self._broken, strict=False):
+        for control, broken in zip(self.controls, self.broken, strict=False):
             control.broken = broken
             if not is_controlled:
                 broken.break_loops(api)
@@ -144,15 +143,23 @@ class NetworkSimulation:
             if is_due:
                 break
 
-    def lane_veh(self, lane_id: str, halting_only: bool) -> float:
-        """Return how many vehicles whoever counts on a lane is told of [veh]."""
-        told = self._told.get(lane_id)
+    def lane_veh(self, n: int, lane_id: str, halting_only: bool) -> float:
+        """
+        Return how many vehicles a junction's controller is told of on a lane [veh].
+
+        :param n: the junction, whose own detectors mislead it; its neighbours' do not.
+        """
+        told = self.told(n, lane_id)
         if told is not None:
             return told
         lane = self.simulation.api.lane
         if halting_only:
             return float(lane.getLastStepHaltingNumber(lane_id))
         return float(lane.getLastStepVehicleNumber(lane_id))
+
+    def told(self, n: int, lane_id: str) -> float | None:
+        """Return what broken detectors tell that junction of a lane [veh]; ``None``: the truth."""
+        return self.broken[n].lanes.get(lane_id) if self.broken else None
 
     def outcome(self, control: JunctionControl) -> StepOutcome:
         """Return what came of the step that one of the junctions has ended."""

@@ -114,7 +114,7 @@ class Match:
         scenario, bundles = self.junctions[0].scenario, self.contestant.bundles or {}
         files = (scenario.net_file, *scenario.route_files, *scenario.additional_files)
         described = {
-            'versions': [_code(), sumo_version()],
+            'versions': played_by(),
             'scenario': [scenario.to_json(), [_content(path) for path in files]],
             'junctions': [[j.plan.fingerprint(), j.spec.fingerprint()] for j in self.junctions],
             'contestant': _CONTESTANT.dump_python(
@@ -126,6 +126,11 @@ class Match:
             'measured': [self.keep_trace, self.measure_all],
         }
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def played_by() -> list[str]:
+    """Return a digest of the code that an episode runs through, and SUMO's version."""
+    return [_code(), sumo_version()]
 
 
 _content = cache(sha256)

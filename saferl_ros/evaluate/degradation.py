@@ -20,6 +20,8 @@ from saferl_ros.scenario.ranges import DemandScale
 BROKEN = ('blind detectors', 'stuck detectors')  # kinds that mislead whoever looks at detectors
 KINDS = (*BROKEN, 'demand', 'surge', 'rain')  # a lane cannot be closed everywhere
 
+_FIRST_SEED = 900_000_000  # beyond those of every other test demand
+
 Share = Annotated[float, Field(gt=0, le=1)]  # of the detectors
 
 
@@ -86,8 +88,9 @@ def degradation(
 
     Each row has ``kind``, ``level`` and, by controller, the delay with its interval, its ratio to
     the same controller undisturbed on the same demands, to ``net_plan`` and ``own_plan`` under the
-    same trouble (where those are among the contestants), the monitor's faults, and the share of a
-    policy's decisions that the fallback made, as it does while the guard is alarmed.
+    same trouble (where those are among the contestants), sums of the monitor's faults, movements
+    starved, collisions and teleports, and the share of a policy's decisions that the fallback
+    made, as it does while the guard is alarmed.
     """
     points = [
         point
@@ -130,7 +133,10 @@ def degradation(
                             else None
                             for other in ('net_plan', 'own_plan')
                         },
-                        'monitor_faults': sum(r.monitor_faults for r in found[name]),
+                        **{
+                            metric: sum(r.metrics()[metric] for r in found[name])
+                            for metric in ('monitor_faults', 'starved', 'collisions', 'teleports')
+                        },
                         'fallback_share': fmean(r.fallback_share for r in found[name]),
                     }
                     for name in names
@@ -144,4 +150,4 @@ def _demand(point: Trouble, n: int) -> DemandVariation:
     surge = None
     if point.surge_factor:
         surge = Surge(start_ratio=1 / 3, length_s=1200.0, factor=point.surge_factor)
-    return DemandVariation(split=Split.TEST, seed=900_000 + n, scale=point.scale, surge=surge)
+    return DemandVariation(split=Split.TEST, seed=_FIRST_SEED + n, scale=point.scale, surge=surge)

@@ -21,7 +21,7 @@ from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.env.junction import Junction
 from saferl_ros.errors import BundleError, DatasetError
-from saferl_ros.evaluate.contest import Contestant, Match, play_matches, Progress
+from saferl_ros.evaluate.contest import Contestant, Match, play_matches, played_by, Progress
 from saferl_ros.evaluate.degradation import degradation, DegradationConfig
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.evaluate.tune import tune_baselines, TuneConfig
@@ -29,7 +29,7 @@ from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.scenario.ranges import ScaleRange
 from saferl_ros.sumo.home import sumo_version
 
-EVALUATION_VERSION = 4
+EVALUATION_VERSION = 5
 # baselines whose degradation curves are drawn
 DEGRADED = ('net_plan', 'own_plan', 'actuated', 'max_pressure')
 
@@ -54,8 +54,8 @@ class EvaluateConfig(BaseModel):
 
     seeds: int = Field(default=10, ge=0, le=1000)
     """Resampled demands."""
-    seed: int = Field(default=0, ge=0)
-    """Moves all test demands."""
+    seed: int = Field(default=0, ge=0, le=1000)
+    """Moves the test demands, but for those under disturbances."""
     scale_range: ScaleRange = (0.7, 1.15)
     """Demand over the nominal one, spread over the resampled demands."""
     nominal: int = Field(default=1, ge=0, le=1000)
@@ -72,7 +72,10 @@ class EvaluateConfig(BaseModel):
 
 def test_demands(config: EvaluateConfig) -> list[DemandVariation]:
     """Return the demands to judge on: scales spread over the range, then the nominal ones."""
-    scales = np.linspace(*config.scale_range, config.seeds) if config.seeds != 1 else [1.0]
+    low, high = config.scale_range
+    scales = [min(max(low, 1.0), high)]  # a single one is as near to the nominal as it may be
+    if config.seeds != 1:
+        scales = np.linspace(low, high, config.seeds).tolist()
     demands = [
         DemandVariation(
             split=Split.TEST, seed=config.seed * 100_000 + n, scale=round(float(scale), 4)
@@ -167,6 +170,7 @@ def evaluate(
         'format_version': EVALUATION_VERSION,
         'package_version': __version__,
         'sumo_version': sumo_version(),
+        'played_by': played_by(),
         'scenario': junctions[0].scenario.to_json(),
         'junction_ids': junction_ids,
         'clearance': junctions[0].plan.clearance,

@@ -52,4 +52,4 @@ def bootstrap(statistic: Callable[..., float], *scores: Scores, seed: int = 0) -
         demands = rng.integers(n_demands, size=n_demands)
         drawn = [score[rng.integers(len(score), size=len(score))][:, demands] for score in scores]
         found.append(statistic(*drawn))
-    return interval_of(statistic(*scores), np.array(found))
+    return interval_of(statistic(*scores), np.array(found), n_demands)

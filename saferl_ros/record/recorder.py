@@ -237,6 +237,17 @@ def _other_settings(parts: Path) -> UsageError:
     )
 
 
+def _check_versions(parts: Path, known: dict[str, Any], manifest: dict[str, Any]) -> None:
+    """Refuse to go on with episodes of another release; a commit more or less is no release."""
+    for key in ('package_version', 'sumo_version'):
+        if known[key] != manifest[key]:
+            raise UsageError(
+                f"'{parts}' holds an interrupted recording of {key} {known[key]}, and this is "
+                f'{manifest[key]}; remove it, finish it with that version, or choose another '
+                'output'
+            )
+
+
 def _open_parts(parts: Path, manifest: list[dict[str, Any]]) -> None:
     """Make the folder for finished episodes, or check that it belongs to this recording."""
     marker = parts / 'manifest.json'
@@ -244,8 +255,10 @@ def _open_parts(parts: Path, manifest: list[dict[str, Any]]) -> None:
     partial = marker.with_suffix('.writing')
     try:
         if any(parts.glob('*.npz')):
-            if not marker.exists() or marker.read_text(encoding='utf-8') != text:
+            known = json.loads(marker.read_text(encoding='utf-8')) if marker.exists() else []
+            if len(known) != len(manifest) or not all(map(_agree, known, manifest)):
                 raise _other_settings(parts)
+            _check_versions(parts, known[0], manifest[0])
             return
         parts.mkdir(parents=True, exist_ok=True)
         partial.write_text(text, encoding='utf-8')

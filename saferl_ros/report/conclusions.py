@@ -170,10 +170,7 @@ def _cautions(run: RunFolder, policy: ControllerScore | None) -> Iterator[str]:
         )
     verdict = present(run.verdict)
     if verdict is not None and verdict.looser:
-        yield (
-            f'The gate judged by limits that are looser than the default ones: '
-            f'{listed(verdict.looser)}.'
-        )
+        yield (f'The gate was easier to pass than it is by default: {listed(verdict.looser)}.')
     if len(scores.demands) < FEW_DEMANDS:
         yield (
             f'Only {counted(len(scores.demands), "demand")} were judged, so the intervals are '

@@ -35,7 +35,9 @@ class Verdict:
     controller: str
     passed: bool
     checks: tuple[Check, ...]
-    looser: tuple[str, ...] = ()  # limits that let through more than the default ones
+    looser: tuple[
+        str, ...
+    ] = ()  # limits and conditions that let through more than the default ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

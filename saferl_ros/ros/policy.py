@@ -88,7 +88,7 @@ def has_passed(bundle: Bundle) -> bool:
 
 
 def looser_limits(bundle: Bundle) -> str:
-    """Return in words by which limits the gate was looser than it is by default, if it was."""
+    """Return in words what made the gate easier to pass than it is by default, if anything did."""
     return ', '.join((bundle.manifest.gate or {}).get('looser', ()))
 
 
@@ -371,7 +371,7 @@ class PolicyNode(SteadyLifecycleNode):
             said = 'in command without a passed gate (allow_ungated)'
         elif self.mode == 'active' and (looser := looser_limits(seat.bundle)):
             level = diagnostics.WARN
-            said = f'in command; its gate was passed by looser limits: {looser}'
+            said = f'in command; its gate was easier than by default: {looser}'
         values = {
             'mode': self.mode,
             'gate passed': status.is_gate_passed,

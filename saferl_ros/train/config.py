@@ -130,7 +130,7 @@ class TrainConfig(BaseModel):
 
     algorithms: tuple[str, ...] = ('cql', 'bc')
     """cql, bc (behaviour cloning), dqn (offline double DQN)."""
-    seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(1,), min_length=1)
     """A training each."""
     holdout_share: float = Field(default=0.1, ge=0, lt=1)
     """Episodes kept for TD error and FQE."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 import csv
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from saferl_ros.train.config import FqeConfig, TrainConfig
 from saferl_ros.train.fqe import ChosenTransitions, discounted_cost
 from saferl_ros.train.lesson import Lesson
 from saferl_ros.train.library import load_d3rlpy, load_torch
+from saferl_ros.train.masked_q import is_open
 from saferl_ros.train.replay import batches, Transitions
 
 Choices = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -94,7 +95,7 @@ def train_algorithm(
             with nullcontext() if average is None else average.applied():  # what would ship
                 row |= _held_out(algorithm, held_out, name, config)
                 if is_asked:
-                    choices = choices_of(algorithm, held_out, config)
+                    choices = choices_of(algorithm, held_out, config, lesson.legal_columns)
                     row['fqe_value'] = fqe_value(choices, held_out, config.fqe, lesson.n_stages)
         training.log.append(row)
         _write_log(training.log, log_dir / 'training.csv')
@@ -131,19 +132,26 @@ def td_error(algorithm: Any, data: Transitions, gamma: float) -> float:
     return float(np.mean(np.abs(target - now)))
 
 
-def choices_of(algorithm: Any, data: Transitions, config: TrainConfig) -> Choices:
-    """Return the stages that the policy would turn to now and after, as its bundle decides."""
+def choices_of(
+    algorithm: Any, data: Transitions, config: TrainConfig, columns: Sequence[int]
+) -> Choices:
+    """
+    Return the stages that the policy would turn to now and after, as its bundle decides.
+
+    :param columns: where observations say which stages are legal; the best of those is taken.
+    """
     torch = load_torch()
     scores = scorer_module(algorithm, pessimism=config.cql.pessimism)
+
+    def chosen(observations: Any) -> Any:
+        states = torch.as_tensor(observations, device=algorithm.impl.device)
+        found = scores(states)
+        if columns:
+            found = found.masked_fill(~is_open(states, columns), -torch.inf)
+        return found.argmax(dim=1).cpu().numpy()
+
     with torch.no_grad():
-        now, after = (
-            scores(torch.as_tensor(observations, device=algorithm.impl.device))
-            .argmax(dim=1)
-            .cpu()
-            .numpy()
-            for observations in (data.observations, data.next_observations)
-        )
-    return now, after
+        return chosen(data.observations), chosen(data.next_observations)
 
 
 def fqe_value(choices: Choices, data: Transitions, config: FqeConfig, n_stages: int) -> float:

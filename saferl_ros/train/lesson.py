@@ -11,7 +11,7 @@ import numpy as np
 
 from saferl_ros.dataset.schema import Episode, Record
 from saferl_ros.errors import DatasetError
-from saferl_ros.observation.stagewise import N_STAGE_FEATURES, StageEncoding
+from saferl_ros.observation.stagewise import IS_LEGAL, N_STAGE_FEATURES, StageEncoding
 from saferl_ros.train.algorithm import create_algorithm, create_shared
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.masked_q import legal_columns
@@ -34,6 +34,7 @@ class Lesson:
     scale: float  # on the rewards to learn from
     n_features: int
     n_stages: int
+    legal_columns: Sequence[int]  # where observations say which stages are legal
     create: Callable[[], Any]  # makes a fresh d3rlpy algorithm
 
 
@@ -50,13 +51,15 @@ def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) ->
     scales = _scales(record, config)
     data, held_out = _split(behaviour, config, scales, is_cloning=name == 'bc')
     shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
+    columns = legal_columns(record.spec)
     return Lesson(
         data=data,
         held_out=held_out,
         scale=scales[0],
         create=lambda: create_algorithm(
-            name, config, **shape, legal_columns=legal_columns(record.spec), device=device
+            name, config, **shape, legal_columns=columns, device=device
         ),
+        legal_columns=columns,
         **shape,
     )
 
@@ -90,6 +93,7 @@ def shared_lesson(
         held_out=join(held) if held else None,
         scale=float(np.mean([scale for scale, _ in scales])),
         create=lambda: create_shared(name, config, **shape, device=device),
+        legal_columns=range(IS_LEGAL, n_stages * N_STAGE_FEATURES, N_STAGE_FEATURES),
         **shape,
     )
 

@@ -52,6 +52,13 @@ def test_a_second_run_does_again_what_changed_and_no_more(tmp_path: Path) -> Non
     assert again[:2] == first[:2]
     assert again[3] == first[3] + 1
 
+    unchanged = evaluation.read_text(encoding='utf-8')
+    old = json.loads(unchanged)
+    for other in ({**old, 'played_by': ['older', 'code']}, {**old, 'format_version': 1}):
+        evaluation.write_text(json.dumps(other), encoding='utf-8')
+        assert state(200, 2)[:2] == first[:2]
+        assert json.loads(evaluation.read_text(encoding='utf-8')) == json.loads(unchanged)
+
     routes.write_text(routes.read_text(encoding='utf-8') + '<!-- -->', encoding='utf-8')
     assert_refused(
         saferl_in_process('run', config, '-o', folder), 'dataset.h5', routes.name, 'remove it'

@@ -107,8 +107,23 @@ def test_the_estimate_is_of_the_policy_that_ships(tmp_path):
     held_out = lesson.held_out
     error = td_error(training.algorithm, held_out, config.cql.gamma)
     assert training.log[-1]['held_out_td_error'] == pytest.approx(error)
-    shipped = choices_of(training.algorithm, held_out, config)
+    shipped = choices_of(training.algorithm, held_out, config, lesson.legal_columns)
     assert training.fqe_value == fqe_value(shipped, held_out, config.fqe, lesson.n_stages)
+
+
+def test_no_policy_is_valued_by_stages_that_its_bundle_would_refuse():
+    data, _ = record(8, 100)
+    for name in ('bc', 'cql'):
+        config = CONFIG.model_copy(
+            update={'cql': CONFIG.cql.model_copy(update={'mask_illegal': False, 'steps': 10})}
+        )
+        lesson = taught(data, name, config)
+        algorithm = lesson.create()  # untrained: it has no reason to like what is legal
+        choices = choices_of(algorithm, lesson.data, config, lesson.legal_columns)
+        states = lesson.data.observations, lesson.data.next_observations
+        for chosen, observations in zip(choices, states, strict=True):
+            legal = observations[:, list(lesson.legal_columns)] > 0.5
+            assert (legal[np.arange(len(chosen)), chosen] | ~legal.any(axis=1)).all()
 
 
 def test_behaviour_cloning_reproduces_the_own_plan(tmp_path):

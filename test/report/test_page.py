@@ -233,7 +233,8 @@ def test_degradation_is_drawn_where_it_was_judged(make_run: MakeRun) -> None:
             same = {'mean': delay_s, 'ci_low': delay_s, 'ci_high': delay_s}
             ratio = {'mean': delay_s / 20, 'ci_low': 1.0, 'ci_high': 1.0}
             over = {f'over_{name}': ratio for name in ('undisturbed', 'net_plan', 'own_plan')}
-            return {'delay_s': same, 'fallback_share': 0.93, **over}
+            counts = dict.fromkeys(('monitor_faults', 'starved', 'collisions', 'teleports'), 0.0)
+            return {'delay_s': same, 'fallback_share': 0.93, **over, **counts}
 
         return {
             'kind': kind,
@@ -319,7 +320,8 @@ def test_a_gate_by_looser_limits_is_told(make_run: MakeRun) -> None:
     verdict['looser'] = ['max_delay_over_actuated 2 instead of 1']
     (run / 'gate.json').write_text(json.dumps(verdict), encoding='utf-8')
     words = _words(_report(run))
-    assert 'looser than the default ones: max_delay_over_actuated 2 instead of 1.' in words
+    easier = 'easier to pass than it is by default: max_delay_over_actuated 2 instead of 1.'
+    assert easier in words
 
 
 def test_a_bundle_that_was_not_judged_is_told(make_run: MakeRun, plan: SignalPlan) -> None:

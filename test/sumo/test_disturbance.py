@@ -12,6 +12,7 @@ from saferl_ros.control.max_pressure import MaxPressureConfig
 from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.env.disturbance import BrokenDetectors, closed_lane_xml, Disturbance
 from saferl_ros.env.junction import derive_junctions, Junction
+from saferl_ros.env.network_simulation import NetworkSimulation
 from saferl_ros.errors import ScenarioError, SimulationError
 from saferl_ros.evaluate.contest import Contestant, Match, play
 from saferl_ros.evaluate.degradation import degradation, DegradationConfig, troubles
@@ -96,6 +97,27 @@ def test_a_broken_detector_misleads_about_the_lanes_behind_it_too(
     assert all(stuck.lanes.values())
     lane = spec.lanes[0]
     assert stuck.lanes[lane.lane_id] == lane.lane_length_m / VEHICLE_SPACE_M
+
+
+def test_a_junctions_broken_detectors_mislead_nobody_else() -> None:
+    junctions = derive_junctions(load_scenario('cologne8'), observation='neighbours')
+    simulation = NetworkSimulation(junctions, disturbance=Disturbance(stuck_share=1.0))
+    stop_lines = [{lane.lane_id for lane in j.spec.lanes} for j in junctions]
+    shared = [
+        (n, other, lane)
+        for n, one in enumerate(simulation.broken)
+        for lane in one.lanes
+        for other in range(len(junctions))
+        if other != n and lane in stop_lines[other]
+    ]
+    assert shared
+    few = [BrokenDetectors(j.spec, Disturbance(), n) for n, j in enumerate(junctions)]
+    n, other, lane = shared[0]
+    few[n] = simulation.broken[n]
+    simulation.broken = few
+    assert simulation.told(n, lane) == few[n].lanes[lane]
+    assert simulation.told(other, lane) is None
+    simulation.close()
 
 
 def test_the_smallest_share_is_one_detector(junction: Junction) -> None:

@@ -26,6 +26,8 @@ def test_the_parallel_env_passes_pettingzoo_s_own_checker() -> None:
     env = NetworkEnv('cologne3', horizon_s=120)
     parallel_api_test(env, num_cycles=200)
     assert env.agents == []  # every agent was truncated at the end
+    with pytest.raises(UsageError, match='reset'):
+        env.step({})
     assert all(len(log) == 120 for log in env.lamp_logs().values())
     env.close()
 

@@ -11,6 +11,7 @@ import pytest
 
 from saferl_ros.control.controller import Moment
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily, make_slots, PLAN_FAMILIES
+from saferl_ros.env.junction import DECISION_S
 from saferl_ros.observation import SignalView
 from saferl_ros.scenario import load_scenario
 from saferl_ros.signals import SignalPlan, StageSequencer
@@ -134,6 +135,21 @@ def test_the_stated_share_of_the_cycles_varies(cologne1):
 def test_the_own_plan_is_certain(cologne1):
     run = decisions(cologne1, FamilyConfig(plans='net'))
     assert {decision.probability for _, _, decision in islice(run, 500)} == {1.0}
+
+
+@pytest.mark.parametrize('grid_s', [2.0, 5.0, 10.0])
+def test_whatever_the_grid_of_the_greens_decisions_fall_as_a_policy_makes_them(cologne1, grid_s):
+    config = FamilyConfig(grid_s=grid_s, minor_shift_s={0: 0.5, 10: 0.5})
+    kept = [
+        (elapsed_s, decision.hold_s)
+        for stage, elapsed_s, decision in islice(decisions(cologne1, config), 1000)
+        if decision.stage == stage
+    ]
+    assert max(hold_s for _, hold_s in kept) == DECISION_S
+    minimum_s = min(stage.min_green_s for stage in cologne1.stages)
+    first = {elapsed_s for elapsed_s, hold_s in kept if hold_s == DECISION_S}
+    assert min(first) == minimum_s
+    assert {minimum_s, minimum_s + DECISION_S} <= first
 
 
 def test_two_stages_never_swap():

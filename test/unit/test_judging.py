@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+import math
 
 from known import record
+import numpy as np
 import pytest
+from scipy.special import ndtr, stdtrit
 
 from saferl_ros.dataset.coverage import quality, warnings
-from saferl_ros.dataset.intervals import mean_interval, ratio_interval
+from saferl_ros.dataset.intervals import mean_interval, ratio_interval, tail_of
 from saferl_ros.errors import DatasetError
+from saferl_ros.evaluate.conditions import easier_conditions
 from saferl_ros.evaluate.degradation import KINDS
 from saferl_ros.evaluate.gate import GateConfig, judge_gate, looser_limits
+from saferl_ros.evaluate.judge import EvaluateConfig
 
 
 def test_equal_values_have_no_width():
@@ -32,6 +37,20 @@ def test_an_interval_holds_its_mean_and_narrows_with_more_values():
     assert many.ci_high - many.ci_low < few.ci_high - few.ci_low
 
 
+@pytest.mark.parametrize('n', [5, 8, 11, 30])  # the gate asks for five
+def test_few_demands_make_intervals_as_wide_as_students(n):
+    assert tail_of(n) == pytest.approx(
+        ndtr(math.sqrt(n / (n - 1)) * stdtrit(n - 1, 0.025)), rel=0.15
+    )
+    rng = np.random.default_rng(0)
+    found = [mean_interval(rng.normal(size=n).tolist(), seed=k) for k in range(400)]
+    missed = np.mean([not one.ci_low <= 0 <= one.ci_high for one in found])
+    assert missed < 0.09  # 0.05 by its name; 0.16 of five demands without the correction
+
+
+HARMLESS = dict.fromkeys(('monitor_faults', 'starved', 'collisions', 'teleports'), 0.0)
+
+
 def evaluation() -> dict:
     ratio = {'mean': 0.8, 'ci_low': 0.7, 'ci_high': 0.9}
     metrics = ('collisions', 'teleports', 'monitor_faults', 'starved', 'max_wait_s')
@@ -45,8 +64,15 @@ def evaluation() -> dict:
         },
         'values': {'cql': [{'fqe': -20.0, 'behaviour': -30.0}]},
         'degradation': [
-            {'kind': kind, 'level': 0.0, 'controllers': {'cql': over}} for kind in ('none', *KINDS)
+            {
+                'kind': kind,
+                'level': 0.0,
+                'controllers': {'cql': over | HARMLESS, 'net_plan': over | HARMLESS},
+            }
+            for kind in ('none', *KINDS)
         ],
+        'config': EvaluateConfig().model_dump(mode='json'),
+        'scenario': {'begin_s': 0.0, 'end_s': 3600.0, 'time_to_teleport_s': 300.0},
     }
 
 
@@ -83,6 +109,32 @@ def test_one_unsafe_event_too_many_fails(metric, value, name):
     data = evaluation()
     data['controllers']['cql'][metric]['per_seed'][1] = value
     assert failed(data) == [name]
+
+
+def test_whom_sumo_took_out_of_a_jam_has_waited_that_long():
+    data = evaluation()
+    for name in ('cql', 'net_plan'):
+        data['controllers'][name]['teleports']['per_seed'][0] = 2.0
+    text = 'a vehicle stood for 300 s or more: 2 were then taken out of their jams'
+    assert reasons(data)['longest wait'].startswith(text)
+    strict = judge_gate(data, 'cql', GateConfig(max_wait_s=240))
+    assert [check.name for check in strict if not check.passed] == ['longest wait']
+
+
+@pytest.mark.parametrize(
+    ('metric', 'name'),
+    [
+        ('monitor_faults', 'monitor faults when disturbed'),
+        ('starved', 'starved when disturbed'),
+        ('collisions', 'collisions when disturbed'),
+    ],
+)
+def test_what_is_unsafe_is_so_under_disturbances_too(metric, name):
+    data = evaluation()
+    data['degradation'][-1]['controllers']['cql'] |= {metric: 1.0}
+    assert failed(data) == [name]
+    data['degradation'][-1]['controllers']['net_plan'] |= {metric: 1.0}
+    assert failed(data) == ([] if metric == 'collisions' else [name])
 
 
 def test_the_gate_says_where_vehicles_collided():
@@ -122,7 +174,7 @@ def test_too_slow_under_a_disturbance_fails(over_net_plan, over_own_plan, failur
     }
     for row in data['degradation']:
         if row['kind'] in ('blind detectors', 'rain'):
-            row['controllers'] = {'cql': over}
+            row['controllers'] = {'cql': over | HARMLESS}
     assert failed(data) == failures
 
 
@@ -176,8 +228,45 @@ def test_limits_that_let_through_more_than_the_default_ones_are_named():
 
 
 @pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({}, []),
+        ({'tune': {'finalists': 9, 'first_round': 1.0}}, []),  # harder is not easier
+        ({'scale_range': (0.5, 1.3)}, []),
+        (
+            {'tune': {'scales': [1.0], 'finalists': 1, 'first_round': 0.1}},
+            [
+                'evaluate.tune.scales of 1 instead of 4',
+                'evaluate.tune.finalists 1 instead of 5',
+                'evaluate.tune.first_round 0.1 instead of 0.5',
+            ],
+        ),
+        ({'scale_range': (0.9, 1.0)}, ['evaluate.scale_range 0.9 to 1 instead of 0.7 to 1.15']),
+        (
+            {'degradation': {'demands': 2, 'blind_shares': [0.01], 'surge_factor': 1.0}},
+            [
+                'evaluate.degradation.blind_shares up to 0.01 instead of 0.5',
+                'evaluate.degradation.surge_factor 1.0 instead of 2.0',
+            ],
+        ),
+    ],
+)
+def test_what_an_evaluation_made_easy_is_named(change, words):
+    config = EvaluateConfig.model_validate(change)
+    data = evaluation() | {'config': config.model_dump(mode='json')}
+    assert easier_conditions(data) == words
+    data['scenario']['end_s'] = 60.0
+    assert easier_conditions(data) == [*words, 'demands of 60 s instead of an hour']
+
+
+@pytest.mark.parametrize(
     ('fqe', 'failures'),
-    [((-20.0, -29.0), []), ((-20.0, -31.0), []), ((-31.0, -32.0), ['fitted Q evaluation'])],
+    [
+        ((-20.0, -29.0), []),
+        ((-20.0, -31.0), []),
+        ((-31.0, -32.0), ['fitted Q evaluation']),
+        ((math.nan, math.nan), ['fitted Q evaluation']),
+    ],
 )
 def test_an_estimate_that_contradicts_fails(fqe, failures):
     data = evaluation()

@@ -137,6 +137,7 @@ def test_options_are_refused_in_the_same_words():
         ),
         ('train: {shared: true, algorithms: [bc]}', ("'train'", 'not for bc')),
         ('train: {seeds: [1, 1]}', ('train.seeds', 'must differ', '[1, 1]')),
+        ('train: {seeds: [-1]}', ('train.seeds.0', '-1', 'greater than or equal to 0')),
     ],
 )
 def test_settings_out_of_range_or_without_effect_are_refused(tmp_path, text, words):
