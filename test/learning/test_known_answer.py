@@ -118,12 +118,13 @@ def test_no_policy_is_valued_by_stages_that_its_bundle_would_refuse():
             update={'cql': CONFIG.cql.model_copy(update={'mask_illegal': False, 'steps': 10})}
         )
         lesson = taught(data, name, config)
-        algorithm = lesson.create()  # untrained: it has no reason to like what is legal
-        choices = choices_of(algorithm, lesson.data, config, lesson.legal_columns)
-        states = lesson.data.observations, lesson.data.next_observations
-        for chosen, observations in zip(choices, states, strict=True):
-            legal = observations[:, list(lesson.legal_columns)] > 0.5
-            assert (legal[np.arange(len(chosen)), chosen] | ~legal.any(axis=1)).all()
+        columns = list(lesson.legal_columns)
+        states = np.random.default_rng(0).random((200, lesson.n_features), dtype=np.float32)
+        states[:, columns] = [[n % 2, 1 - n % 2] for n in range(200)]  # one stage is legal
+        met = replace(lesson.data, observations=states, next_observations=states[::-1].copy())
+        now, after = choices_of(lesson.create(), met, config, columns)
+        assert (states[np.arange(200), np.array(columns)[now]] == 1).all()
+        assert (now[::-1] == after).all()
 
 
 def test_behaviour_cloning_reproduces_the_own_plan(tmp_path):
