@@ -14,7 +14,7 @@ from saferl_ros.cli.screen import print_json, write_json
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.conditions import easier_conditions
 from saferl_ros.evaluate.gate import GateConfig, judge_gate, looser_limits
-from saferl_ros.evaluate.judge import read_evaluation
+from saferl_ros.evaluate.judge import digest_of, read_evaluation
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -82,6 +82,7 @@ def decide(evaluation: dict[str, Any], controller: str, config: GateConfig) -> d
         ) from error
     return {
         'controller': controller,
+        'evaluation_sha256': digest_of(evaluation),
         'passed': all(check.passed for check in checks),
         'limits': config.model_dump(mode='json'),
         'looser': looser,

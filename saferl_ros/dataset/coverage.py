@@ -13,8 +13,10 @@ from saferl_ros.dataset.intervals import ratio_interval
 from saferl_ros.dataset.schema import Episode, Record
 from saferl_ros.env.cost import COST_NAMES
 from saferl_ros.errors import DatasetError
+from saferl_ros.signals import SignalPlan
 
 ELAPSED_BIN_S = 5.0
+CUT_OFF = 0.1  # share of a stage's greens that bounds may end before it is worth a word
 BUDGET = 1.05  # the usual limit on the price of the data
 RARE = 20  # fewer samples than this of a legal choice is thin
 
@@ -73,6 +75,7 @@ def quality(record: Record) -> dict[str, Any]:
             }
             for (stage, elapsed, action), count in sorted(decisions.items())
         ],
+        'green_ends': _green_ends(episodes, record.plan),
         'thin': thin,
     }
     report['warnings'] = warnings(report)
@@ -161,13 +164,33 @@ def _thin(decisions: Counter[tuple[int, int, int]], n_stages: int) -> list[dict[
     ]
 
 
-def _always_as_long(coverage: list[dict[str, Any]]) -> list[int]:
-    """Return the stages whose green ended at one length alone, to the bin."""
-    ends: dict[int, set[float]] = {}
-    for row in coverage:
-        if row['action'] != row['stage']:
-            ends.setdefault(row['stage'], set()).add(row['elapsed_s'])
-    return sorted(stage for stage, lengths in ends.items() if len(lengths) == 1)
+def _green_ends(episodes: list[Episode], plan: SignalPlan) -> list[dict[str, Any]]:
+    """
+    Return how the greens of each stage ended: how many, how many by a bound, at which lengths.
+
+    A green that a bound ended, which is the maximum green unless somebody waited too long, has
+    lasted as long as that allowed; it counts as one length more.
+    """
+    rows = []
+    for stage, bounds in enumerate(plan.stages):
+        n_asked = n_forced = 0
+        lengths: set[float] = set()
+        for e in episodes:
+            shows = e.stage[:-1] == stage
+            is_asked = shows & (e.applied_stage != stage)
+            is_forced = shows & ~is_asked & (e.stage[1:] != stage)
+            n_asked, n_forced = n_asked + int(is_asked.sum()), n_forced + int(is_forced.sum())
+            lengths |= set((e.green_elapsed_s[:-1][is_asked] // ELAPSED_BIN_S).tolist())
+        rows.append(
+            {
+                'stage': stage,
+                'n': n_asked + n_forced,
+                'n_forced': n_forced,
+                'n_lengths': len(lengths) + (n_forced > 0),
+                'max_green_s': bounds.max_green_s,
+            }
+        )
+    return rows
 
 
 def _searched_price(record: Record) -> float | None:
@@ -210,13 +233,28 @@ def warnings(report: dict[str, Any]) -> list[str]:
             f'changes never made: {pairs}; a policy that makes them extrapolates, which '
             'conservatism restrains but does not forbid'
         )
-    same = _always_as_long(report['coverage'])
-    if same and report['family']['plans'] != 'net':
+    if report['family']['plans'] != 'net':
+        found += _about_greens(report['green_ends'])
+    if report['n_changes'] and report['effective_size'] < 0.05 * report['n_decisions']:
+        found.append('few decisions carry most of the weight: the behaviour is nearly fixed')
+    return found
+
+
+def _about_greens(ends: list[dict[str, Any]]) -> list[str]:
+    """Return what is wrong with the greens: cut off by a bound, or all alike."""
+    found = [
+        f'stage {row["stage"]}: {row["n_forced"] / row["n"]:.0%} of its greens were ended by a '
+        f'bound, which is the maximum green of {row["max_green_s"]:g} s unless somebody waited '
+        'too long; state a longer one (max_green_s in --signals), or a green_scale that leaves '
+        'room below it'
+        for row in ends
+        if row['n'] and row['n_forced'] > CUT_OFF * row['n']
+    ]
+    same = [row['stage'] for row in ends if row['n_lengths'] == 1]
+    if same:
         found.append(
             f'stage{"s" if len(same) > 1 else ""} {", ".join(map(str, same))}: the green was '
             'always as long, so nothing is learned of longer or shorter ones; see main_shift_s '
             'and minor_shift_s of the family'
         )
-    if report['n_changes'] and report['effective_size'] < 0.05 * report['n_decisions']:
-        found.append('few decisions carry most of the weight: the behaviour is nearly fixed')
     return found

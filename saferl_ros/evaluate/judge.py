@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,12 @@ def delay_ratios(by_name: dict[str, list[EpisodeResult]]) -> dict[str, dict[str,
         }
         for name, values in delays.items()
     }
+
+
+def digest_of(evaluation: dict[str, Any]) -> str:
+    """Return what a verdict names an evaluation by: the same from memory and from its file."""
+    plain = json.loads(json.dumps(evaluation))  # as a file has it: keys are text, tuples lists
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from saferl_ros.dataset.io import read_record
 from saferl_ros.dataset.schema import Record
 from saferl_ros.errors import DatasetError, SaferlError, UsageError
 from saferl_ros.evaluate.gate import Check
+from saferl_ros.evaluate.judge import digest_of, read_evaluation
 from saferl_ros.report.missing import Missing
 from saferl_ros.report.recorded_data import recorded_data, RecordedData
 from saferl_ros.report.scores import read_scores, Scores
@@ -97,7 +98,7 @@ def read_run(folder: Path, network: Path | None = None) -> RunFolder:
     scores = read_scores(evaluation)
     return RunFolder(
         scores=scores,
-        verdict=_read_verdict(folder / 'gate.json'),
+        verdict=_read_verdict(folder / 'gate.json', digest_of(read_evaluation(evaluation))),
         junctions=tuple(
             _read_junction(folder, scores, number, network)
             for number in range(len(scores.junction_ids))
@@ -194,13 +195,19 @@ def _read_data(path: Path, record: Record | Missing, number: int | None) -> Reco
         return Missing(reason=f'{reason}, and none can be made: {error}.')
 
 
-def _read_verdict(path: Path) -> Verdict | Missing:
+def _read_verdict(path: Path, judged: str) -> Verdict | Missing:
+    """Return what the gate said of the evaluation with that digest."""
     if not path.is_file():
         return Missing(
             reason="The run folder holds no gate verdict (gate.json); 'saferl gate' judges one."
         )
     try:
         data = json.loads(path.read_text(encoding='utf-8'))
+        if data.get('evaluation_sha256') != judged:
+            return Missing(
+                reason='The gate verdict (gate.json) is of another evaluation than the one in '
+                "this folder; run 'saferl gate' again."
+            )
         checks = tuple(Check(**check) for check in data['checks'])
         return Verdict(
             controller=str(data['controller']),

@@ -262,7 +262,15 @@ def _stages(
         )
         if lamps not in known:
             known[lamps] = len(stages)
-            stages.append(_stage(lamps, links, limits, stated.max_green_s, stated.duration_s))
+            stage = _stage(lamps, links, limits, stated.max_green_s, stated.duration_s)
+            if stage.max_green_s > (limits.max_green_s or stage.max_green_s):
+                raise SignalPlanError(
+                    f"junction '{program.tls_id}', stage {len(stages)}: max_green_s = "
+                    f'{limits.max_green_s:g} is shorter than its green of {stated.duration_s:g} s '
+                    f'in the program, or its minimum green of {stage.min_green_s:g} s; state at '
+                    f'least {stage.max_green_s:g}, or shorten the program'
+                )
+            stages.append(stage)
         stage_of_phase[phase] = known[lamps]
     left_out = [
         link.index

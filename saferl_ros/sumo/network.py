@@ -271,7 +271,7 @@ def _connection(element: ElementTree.Element) -> Connection:
         from_lane=f'{element.get("from")}_{element.get("fromLane", 0)}',
         to_lane=f'{element.get("to")}_{element.get("toLane", 0)}',
         via_lane=element.get('via', ''),
-        direction=element.get('dir', 's'),
+        direction=element.get('dir', 's').replace('T', 't'),  # T: where one drives on the left
         tls_id=element.get('tl'),
         link_index=None if link_index is None else int(link_index),
     )

@@ -31,7 +31,10 @@ class PlanLimits(BaseModel):
     min_green_s: float = Field(default=5.0, ge=3)
     """Shortest green [s]."""
     max_green_s: float | None = Field(default=None, gt=0)
-    """Longest green of every stage [s]; null: a stage's stated maxDur, else 60."""
+    """
+    Longest green of every stage [s], no shorter than its green in the program; null: a stage's
+    stated maxDur, else 60, or its green in the program where that is longer.
+    """
     max_red_s: float = Field(default=150.0, gt=0)
     """Longest red of anybody who waits [s]; raised where serving everybody takes longer."""
     yellow_s: dict[int, float] = {}

@@ -17,7 +17,13 @@ from saferl_ros.dataset.io import write_record
 from saferl_ros.dataset.schema import Episode, Record
 from saferl_ros.env.cost import COST_NAMES
 from saferl_ros.evaluate.gate import GateConfig, judge_gate
-from saferl_ros.evaluate.judge import delay_ratios, describe_name, EVALUATION_VERSION, summarise
+from saferl_ros.evaluate.judge import (
+    delay_ratios,
+    describe_name,
+    digest_of,
+    EVALUATION_VERSION,
+    summarise,
+)
 from saferl_ros.observation.spec import LaneDetector, make_spec
 from saferl_ros.signals import SignalPlan
 from saferl_ros.sumo.derive import derive_plan
@@ -104,6 +110,7 @@ def make_run(tmp_path: Path, network_file: Path, plan: SignalPlan) -> Callable[.
         )
         verdict = {
             'controller': 'cql',
+            'evaluation_sha256': digest_of(evaluation),
             'passed': all(check.passed for check in checks),
             'checks': [asdict(check) for check in checks],
         }

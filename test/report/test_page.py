@@ -314,6 +314,17 @@ def test_the_conclusions_follow_the_run(make_run: MakeRun) -> None:
     assert 'above the budget' not in words
 
 
+def test_a_verdict_on_another_evaluation_is_not_shown(make_run: MakeRun) -> None:
+    run = make_run()
+    assert 'The gate passed' in _words(_report(run))
+    verdict = (run / 'gate.json').read_text(encoding='utf-8')
+    make_run(package_version='judged again')
+    (run / 'gate.json').write_text(verdict, encoding='utf-8')
+    words = _words(_report(run))
+    assert "is of another evaluation than the one in this folder; run 'saferl gate' again" in words
+    assert 'The gate passed' not in words
+
+
 def test_a_gate_by_looser_limits_is_told(make_run: MakeRun) -> None:
     run = make_run()
     verdict = json.loads((run / 'gate.json').read_text(encoding='utf-8'))

@@ -13,6 +13,7 @@ from scipy.special import ndtr, stdtrit
 
 from saferl_ros.dataset.coverage import quality, warnings
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval, tail_of
+from saferl_ros.dataset.schema import Record
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.conditions import easier_conditions
 from saferl_ros.evaluate.degradation import KINDS
@@ -334,12 +335,47 @@ def test_changes_are_counted_by_stage():
     assert sum(sum(map(sum, table)) for table in by_queue) == report['n_changes']
 
 
-def test_a_green_that_never_varied_is_named():
-    data, _ = record(8, 20)
-    report = quality(data)
-    rows = [row for row in report['coverage'] if row['stage'] != 1 or row['action'] == 1]
-    last = {'stage': 1, 'elapsed_s': 5.0, 'action': 0, 'count': 40}
-    report['coverage'] = [*rows, last]
-    assert any('stage 1: the green was always' in w for w in warnings(report))
-    report['coverage'] = [*rows, last, {**last, 'elapsed_s': 10.0}]
-    assert not any('stage 1' in w for w in warnings(report))
+def blocks(greens: list[int], *, is_forced: bool) -> Record:
+    """Return a record in which stage 1 takes turns with a stage 0 of so many decisions."""
+    data, _ = record(2, 1)
+    stage = np.concatenate([[0] * n + [1, 1] for n in greens] + [[0]])
+    elapsed = np.full(len(stage), 5.0)
+    for t in range(1, len(stage)):
+        elapsed[t] = elapsed[t - 1] + 5 if stage[t] == stage[t - 1] else 5
+    asked = stage[1:].copy()
+    if is_forced:  # stage 0 was to be kept
+        asked[(stage[:-1] == 0) & (asked == 1)] = 0
+    n = len(asked)
+    episode = replace(
+        data.behaviour()[0],
+        observations=np.zeros((n + 1, data.spec.size), dtype=np.float32),
+        legal=np.ones((n + 1, 2), dtype=bool),
+        stage=stage,
+        green_elapsed_s=elapsed.astype(np.float32),
+        requested_stage=asked,
+        applied_stage=asked,
+        behaviour_prob=np.full(n, 0.5, dtype=np.float32),
+        reward=np.full(n, -1.0, dtype=np.float32),
+        elapsed_s=np.full(n, 5.0, dtype=np.float32),
+        cost=np.zeros((n, 5), dtype=np.float32),
+    )
+    return replace(data, episodes=[episode])
+
+
+@pytest.mark.parametrize(
+    ('greens', 'is_forced', 'cut', 'same'),
+    [
+        ([3] * 9, False, False, ['0', '1']),
+        ([3, 4] * 5, False, False, ['1']),
+        ([3] * 9, True, True, ['0', '1']),  # each as long as its maximum allows
+    ],
+)
+def test_greens_that_never_varied_and_those_that_a_bound_ended_are_named(
+    greens, is_forced, cut, same
+):
+    report = quality(blocks(greens, is_forced=is_forced))
+    words = warnings(report)
+    assert any(f'{", ".join(same)}: the green was always as long' in w for w in words)
+    cut_off = 'stage 0: 100% of its greens were ended by a bound, which is the maximum green of'
+    assert any(w.startswith(cut_off) for w in words) == cut
+    assert not any(w.startswith('stage 1: 100%') for w in words)
