@@ -15,6 +15,21 @@ from saferl_ros.errors import ConfigError
 Model = TypeVar('Model', bound=BaseModel)
 
 
+class _OnceLoader(yaml.SafeLoader):
+    """Refuses a key that is stated twice, of which YAML would quietly take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
+            if key in lines:
+                raise yaml.YAMLError(
+                    f"key '{key}' is stated twice, in lines {lines[key]} and {line}"
+                )
+            lines[key] = line
+        return super().construct_mapping(node, deep=deep)
+
+
 def read_yaml(path: Path, model: type[Model]) -> Model:
     """
     Read a configuration file.
@@ -22,7 +37,7 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
     :raises ConfigError: naming the key, its value and what is allowed.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+        data = yaml.load(path.read_text(encoding='utf-8'), _OnceLoader)
     except OSError as error:
         raise ConfigError(
             f"configuration '{path}' cannot be read: {error.strerror}; check the path"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,8 @@ from saferl_ros.errors import BundleError
 from saferl_ros.observation import ObservationSpec
 from saferl_ros.shield.guard import GuardModel
 from saferl_ros.signals import SignalPlan
+
+N_NAMED = 3  # differences that a refusal names
 
 
 class Bundle:
@@ -70,24 +74,44 @@ class Bundle:
         """
         return int(np.argmax(np.where(legal, self.scores(observation), -np.inf)))
 
-    def require(self, *, plan_fingerprint: str, spec_fingerprint: str) -> None:
+    def require(self, plan: SignalPlan, spec: ObservationSpec) -> None:
         """
         Refuse to serve another junction than the one learned.
 
-        :raises BundleError: if signal plan or observation differ.
+        :raises BundleError: if signal plan or observation differ, naming the first differences.
         """
         for what, ours, theirs in (
-            ('signal plan', self.manifest.plan_fingerprint, plan_fingerprint),
-            ('observation', self.manifest.spec_fingerprint, spec_fingerprint),
+            ('signal plan', self.plan, plan),
+            ('observation', self.spec, spec),
         ):
-            if ours != theirs:
-                raise BundleError(
-                    f"bundle '{self.folder}' was made for junction "
-                    f"'{self.manifest.junction_id}' of scenario '{self.manifest.scenario}' "
-                    f"({what} {ours}, clearances '{self.plan.clearance}'); this one has {what} "
-                    f'{theirs}: another network, observation, clearance profile or signal '
-                    'settings; state the same ones, or train a bundle for these'
-                )
+            if ours.fingerprint() == theirs.fingerprint():
+                continue
+            found = list(_unlike(ours.to_json(), theirs.to_json()))
+            more = f'; and {len(found) - N_NAMED} more' if len(found) > N_NAMED else ''
+            raise BundleError(
+                f"bundle '{self.folder}' was made for junction '{self.manifest.junction_id}' of "
+                f"scenario '{self.manifest.scenario}', whose {what} differs from this one "
+                f'({"; ".join(found[:N_NAMED])}{more}): another network, observation, clearance '
+                'profile or signal settings; state the same ones, or train a bundle for these'
+            )
+
+
+def _unlike(ours: Any, theirs: Any, name: str = '') -> Iterator[str]:
+    """Yield what differs between two plans or specs as JSON, each with its place."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        pairs = [(key, ours.get(key), theirs.get(key)) for key in {**ours, **theirs}]
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        pairs = [(n, *pair) for n, pair in enumerate(zip(ours, theirs, strict=True))]
+    else:
+        if ours != theirs:
+            yield f'{name} here {_shortly(theirs)}, in the bundle {_shortly(ours)}'
+        return
+    for key, one, other in pairs:
+        yield from _unlike(one, other, f'{name}.{key}' if name else str(key))
+
+
+def _shortly(value: Any) -> str:
+    return f'a list of {len(value)}' if isinstance(value, list) else str(value)
 
 
 def _read_guard(folder: Path, manifest: Manifest, n_features: int) -> GuardModel | None:

@@ -61,10 +61,7 @@ def main(options: argparse.Namespace) -> int:
             f"the bundle was made for junction '{options.junction}' of "
             f"'{bundle.manifest.scenario}': {error}"
         ) from error
-    bundle.require(
-        plan_fingerprint=junction.plan.fingerprint(),
-        spec_fingerprint=junction.spec.fingerprint(),
-    )
+    bundle.require(junction.plan, junction.spec)
     tasks = [(junction, None), (junction, folder)]
     trips_of = dict(run_isolated(_run_quietly, tasks, jobs=len(tasks)))
     found = {'net_plan': trips_of[0], options.bundle.name: trips_of[1]}

@@ -82,7 +82,8 @@ def main(options: argparse.Namespace) -> int:
         )
     else:
         for junction in junctions:
-            print_score(junction)
+            bundle = bundles.get(junction.score.junction_id)
+            print_score(junction, gate_in_words(bundle) if bundle else '')
         for name in unfinished:
             print(f'note: segment {name} was never finished; it was read up to where it is torn')
         print(f'written: {options.output}')
@@ -174,8 +175,19 @@ def as_json(junction: Any) -> dict[str, Any]:
     }
 
 
-def print_score(junction: Any) -> None:
-    """Print the score of a junction for people."""
+def gate_in_words(bundle: Any) -> str:
+    """Return what keeps a bundle from commanding; nothing if its gate passed."""
+    gate = bundle.manifest.gate
+    if gate is None:
+        return f"bundle '{bundle.folder}' was never put before a gate ('saferl gate --bundle')"
+    if gate['passed']:
+        return ''
+    failed = ', '.join(check['name'] for check in gate['checks'] if not check['passed'])
+    return f"bundle '{bundle.folder}' may not command: its gate failed ({failed})"
+
+
+def print_score(junction: Any, verdict: str = '') -> None:
+    """Print the score of a junction for people, and what its bundle's gate said."""
     found = as_json(junction)
 
     def percent(value: float | None) -> str:
@@ -196,5 +208,10 @@ def print_score(junction: Any) -> None:
         print(
             f'estimated standing time {100 * estimate["difference"]:+.1f} % '
             f'({100 * estimate["difference_low"]:+.1f} to '
-            f'{100 * estimate["difference_high"]:+.1f} %); no evidence for going live'
+            f'{100 * estimate["difference_high"]:+.1f} %); this estimate is no evidence for going '
+            'live'
         )
+    if len(found['policies']) > 1:
+        print(f'note: {len(found["policies"])} bundles answered in this recording; it mixes them')
+    if verdict:
+        print(f'note: {verdict}')

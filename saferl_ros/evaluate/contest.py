@@ -89,7 +89,7 @@ class Contestant:
         from saferl_ros.bundle.load import load_bundle
 
         bundle = load_bundle(self.bundles[plan.junction_id])
-        bundle.require(plan_fingerprint=plan.fingerprint(), spec_fingerprint=spec.fingerprint())
+        bundle.require(plan, spec)
         model = bundle.guard_model if self.is_guarded else None
         guard = None if model is None else Guard(model)
         return Shielded(bundle, Shield(plan, guard=guard), guard)

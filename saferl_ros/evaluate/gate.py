@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from saferl_ros.dataset.intervals import ratio_interval
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.degradation import BROKEN, KINDS
+from saferl_ros.evaluate.judge import BASELINES
 
 N_NAMED = 3  # collisions that a reason names
 
@@ -78,6 +79,12 @@ def judge_gate(evaluation: dict[str, Any], controller: str, config: GateConfig) 
     if controller not in controllers:
         raise DatasetError(
             f"the evaluation has no controller '{controller}'; it has {', '.join(controllers)}"
+        )
+    if controller in BASELINES:
+        judged = ', '.join(name for name in controllers if name not in BASELINES)
+        raise DatasetError(
+            f"'{controller}' is a baseline, which the gate holds policies against; it judges "
+            f'{judged or "none here: evaluate with --bundle"}'
         )
     own = controllers[controller]
     n_demands = len(own['max_wait_s']['per_seed'])

@@ -235,10 +235,7 @@ def _is_first(name: str, bundles: Iterable[str]) -> bool:
 def _checked(folder: Path, junction: Junction) -> Manifest:
     """Return the manifest of a whole bundle, which is for this very junction."""
     bundle = load_bundle(folder)
-    bundle.require(
-        plan_fingerprint=junction.plan.fingerprint(),
-        spec_fingerprint=junction.spec.fingerprint(),
-    )
+    bundle.require(junction.plan, junction.spec)
     return bundle.manifest
 
 

@@ -77,9 +77,7 @@ def estimate_shadow_value(
     """
     decision_s = bundle.manifest.decision_s
     record = record_from_bag(path, junction_id=bundle.manifest.junction_id, decision_s=decision_s)
-    bundle.require(
-        plan_fingerprint=record.plan.fingerprint(), spec_fingerprint=record.spec.fingerprint()
-    )
+    bundle.require(record.plan, record.spec)
     episodes = [e for e in record.episodes if len(e) > 1]  # the last action of each has no next
     if not episodes:
         raise DatasetError('the record holds no two decisions in a row; record longer')

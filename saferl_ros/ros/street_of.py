@@ -58,7 +58,4 @@ def check_street(
                 'name the scenario that it was made for'
             )
         junction = junctions[made_for.junction_id]
-        bundle.require(
-            plan_fingerprint=junction.plan.fingerprint(),
-            spec_fingerprint=junction.spec.fingerprint(),
-        )
+        bundle.require(junction.plan, junction.spec)

@@ -91,7 +91,10 @@ def load_scenario(
         scenario = _from_sumocfg(Path(name))
     elif name.endswith(('.net.xml', '.net.xml.gz')):
         if not routes:
-            raise ScenarioError(f"'{name}' is a network without demand; add --routes FILE.rou.xml")
+            raise ScenarioError(
+                f"'{name}' is a network without demand; add --routes FILE.rou.xml, or in a "
+                "run's YAML 'routes: [FILE.rou.xml]'"
+            )
         scenario = Scenario(
             name=Path(name).name.split('.')[0],
             net_file=Path(name),
@@ -126,7 +129,10 @@ def load_scenario(
                 'put the file there'
             )
     if not scenario.route_files:
-        raise ScenarioError(f"scenario '{scenario.name}' has no route file; add --routes FILE")
+        raise ScenarioError(
+            f"scenario '{scenario.name}' has no route file; add --routes FILE.rou.xml, or "
+            "in a run's YAML 'routes: [FILE.rou.xml]'"
+        )
     return scenario
 
 
@@ -144,7 +150,7 @@ def _built_in(name: str) -> Scenario:
 
 
 def _from_sumocfg(path: Path) -> Scenario:
-    root = read_xml(path, 'configuration')
+    root = read_xml(path, 'SUMO configuration')
     values = {element.tag: element.get('value', element.get('v', '')) for element in root.iter()}
 
     def files(*tags: str) -> tuple[Path, ...]:
@@ -189,8 +195,9 @@ def read_xml(path: Path, what: str) -> ElementTree.Element:
             return ElementTree.parse(file).getroot()
     except (OSError, EOFError) as error:
         reason = getattr(error, 'strerror', None) or error
+        start = '' if path.is_absolute() else f", which begins at '{Path.cwd()}'"
         raise ScenarioError(
-            f"{what} file '{path}' cannot be read: {reason}; check the path"
+            f"{what} file '{path}' cannot be read: {reason}; check the path{start}"
         ) from error
     except ElementTree.ParseError as error:
         raise ScenarioError(

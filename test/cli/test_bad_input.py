@@ -146,6 +146,13 @@ def test_a_bundle_of_another_junction_is_refused(small_bundles, tmp_path):
     assert not out.exists()
 
 
+def test_a_bundle_of_other_clearances_is_refused_by_what_differs(small_bundles, tmp_path):
+    out = tmp_path / 'evaluation.json'
+    bundle = ('--bundle', small_bundles / 'cql')
+    done = saferl_in_process('evaluate', 'cologne1', '--clearance', 'net', *bundle, '-o', out)
+    assert_refused(done, 'clearance here net, in the bundle legal', 'more)')
+
+
 def test_a_bundle_of_a_junction_that_is_not_judged_is_refused(small_bundles, tmp_path):
     for junction in ('one', 'two'):
         shutil.copytree(small_bundles / 'cql', tmp_path / 'cql' / junction)

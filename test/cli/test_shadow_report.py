@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 import json
 from pathlib import Path
@@ -204,6 +205,10 @@ def test_the_bundle_adds_an_estimate(recording, small_bundles, tmp_path, monkeyp
     assert found['difference_low'] <= found['difference'] <= found['difference_high']
     assert found['incumbent_veh_h'] > 0
     assert 'not evidence for going live' in page.read_text(encoding='utf-8')
+    assert main([*map(str, arguments)]) == 0
+    said = capsys.readouterr().out
+    assert 'this estimate is no evidence for going live' in said
+    assert 'was never put before a gate' in said
 
 
 def test_the_estimate_can_be_made_again(recording, bundle):
@@ -224,9 +229,8 @@ def test_the_estimate_needs_the_right_junction_and_enough_record(
     short = write_recording(tmp_path / 'short', bundle, minutes=9)
     with pytest.raises(DatasetError, match=r'2 segments of 300 s .* at least 4'):
         estimate_shadow_value(short, bundle)
-    other = bundle.manifest.model_copy(update={'plan_fingerprint': 'other'})
-    monkeypatch.setattr(bundle, 'manifest', other)
-    with pytest.raises(BundleError, match='was made for junction'):
+    monkeypatch.setattr(bundle, 'plan', replace(bundle.plan, offset_s=7.0))
+    with pytest.raises(BundleError, match=r'offset_s here 0\.0, in the bundle 7\.0'):
         estimate_shadow_value(recording, bundle)
 
 

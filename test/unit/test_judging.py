@@ -287,6 +287,8 @@ def test_whom_no_estimate_was_asked_about_fails():
 def test_an_unknown_controller_is_refused():
     with pytest.raises(DatasetError, match='dqn'):
         judge_gate(evaluation(), 'dqn', GateConfig())
+    with pytest.raises(DatasetError, match=r'a baseline, .* it judges cql'):
+        judge_gate(evaluation(), 'net_plan', GateConfig())
 
 
 def test_the_price_is_the_ratio_over_shared_demands():

@@ -36,6 +36,13 @@ def way_m(ours: Lane, theirs: Lane, whole_m: float = 20.0, *, is_merge: bool = F
     return _conflict_way_m(paths, ways, 0, 1, whole_m, is_merge=is_merge)
 
 
+def test_a_maximum_green_below_the_programs_own_green_is_refused(network):
+    own_s = max(phase.duration_s for phase in network.programs['c'].phases)
+    assert max(s.max_green_s for s in plan_with(network, max_green_s=own_s).stages) == own_s
+    with pytest.raises(SignalPlanError, match=rf"'c', stage 0: max_green_s = {own_s - 1:g} is"):
+        plan_with(network, max_green_s=own_s - 1)
+
+
 EASTWARD = lane('e', (0.0, 0.0), (20.0, 0.0))
 
 

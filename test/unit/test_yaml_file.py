@@ -110,6 +110,11 @@ def test_a_file_that_is_no_yaml_is_refused(tmp_path, text):
     assert 'is not valid YAML' in refusal(text, tmp_path / 'run.yaml')
 
 
+def test_a_key_that_is_stated_twice_is_refused(tmp_path):
+    text = 'name: a\nscenario: cologne1\nrecord: {seed: 1}\nrecord:\n  seed: 2\n'
+    assert "key 'record' is stated twice, in lines 3 and 4" in refusal(text, tmp_path / 'run.yaml')
+
+
 def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path):
     for path, reason in ((tmp_path / 'none.yaml', 'No such file'), (tmp_path, 'Is a directory')):
         with pytest.raises(ConfigError, match=f'cannot be read: {reason}.*; check the path'):
