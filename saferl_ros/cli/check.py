@@ -25,7 +25,7 @@ from saferl_ros.dataset.io import cannot_write
 from saferl_ros.errors import UsageError
 from saferl_ros.scenario.spec import load_scenario
 from saferl_ros.signals.rules import RULE_WORDS
-from saferl_ros.sumo.derive import pick_junction, signal_ids
+from saferl_ros.sumo.derive import ids_without_choice, pick_junction, signal_ids
 from saferl_ros.sumo.fix import fix_network, NetworkFix, SignalFix
 from saferl_ros.sumo.network import Network, read_network
 from saferl_ros.sumo.preflight import check_junction, check_network, Finding
@@ -79,6 +79,7 @@ def main(options: argparse.Namespace) -> int:
         check_output(options.fix)
     found = _check(network, options.junction, step_s, settings)
     data: dict[str, Any] = {'junctions': _junctions_json(found)}
+    data['unchecked'] = [] if options.junction else ids_without_choice(network)
     left = found
     fix = None
     if options.fix is not None:
@@ -93,6 +94,8 @@ def main(options: argparse.Namespace) -> int:
         print_json(data)
     else:
         _print_findings(found)
+        for name in data['unchecked']:
+            print(f'note: signal {name} has fewer than two stages: not checked, nor ever recorded')
         if fix is not None:
             _print_fix(fix, options.fix, left)
     return int(any(left.values()))

@@ -30,6 +30,7 @@ from saferl_ros.dataset.io import export_csv, read_record, write_record
 from saferl_ros.env.reward import REWARDS
 from saferl_ros.errors import UsageError
 from saferl_ros.record.recorder import record, RecordConfig
+from saferl_ros.sumo.derive import ids_without_choice
 from saferl_ros.yaml_file import read_yaml
 
 
@@ -108,6 +109,9 @@ def main(options: argparse.Namespace) -> int:
     if options.scenario is None:
         raise UsageError('name a SCENARIO to simulate, or a recording with --from-bag BAG')
     junctions = junctions_of(options)
+    if not (options.junction or options.json):
+        for name in ids_without_choice(junctions[0].network):
+            print(f'note: signal {name} has fewer than two stages: it keeps its own program')
     if options.family and options.plans:
         raise UsageError(
             f"--family '{options.family}' says which plans; leave out --plans, or write "

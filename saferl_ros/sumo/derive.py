@@ -31,6 +31,12 @@ def signal_ids(network: Network) -> list[str]:
     ]
 
 
+def ids_without_choice(network: Network) -> list[str]:
+    """Return the signals that have links and fewer than two stages: nothing is decided there."""
+    usable = set(signal_ids(network))
+    return [n for n in network.programs if network.signalised(n) and n not in usable]
+
+
 def pick_junction(network: Network, junction_id: str | None) -> str:
     """
     Return the signal to control: the one named, or the only one there is.

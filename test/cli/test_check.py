@@ -6,6 +6,7 @@ from functools import partial
 import gzip
 import json
 from pathlib import Path
+import re
 import shutil
 
 from commands import assert_refused, saferl, saferl_in_process
@@ -28,7 +29,25 @@ def net_file(name: str) -> Path:
 def test_a_legal_network_has_no_findings_and_exit_code_0():
     done = check('crossing', '--json')
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {'junctions': [{'junction_id': 'c', 'findings': []}]}
+    assert json.loads(done.stdout) == {
+        'junctions': [{'junction_id': 'c', 'findings': []}],
+        'unchecked': [],
+    }
+
+
+def test_a_signal_without_a_choice_is_named_though_it_is_not_checked(tmp_path):
+    text = net_file('corridor').read_text(encoding='utf-8')
+    start = text.index('<tlLogic id="b"')
+    end = text.index('</tlLogic>', start)
+    first = re.search(r'<phase [^>]*/>', text[start:end])
+    assert first is not None
+    kept = text[start : start + first.end()]
+    one = text[:start] + kept + text[end:]
+    path = tmp_path / 'one.net.xml'
+    path.write_text(one, encoding='utf-8')
+    done = check(path)
+    assert 'note: signal b has fewer than two stages: not checked' in done.stdout
+    assert '0 of 2 signals' in done.stdout
 
 
 def test_findings_say_junction_rule_link_values_and_source():
