@@ -203,7 +203,7 @@ def _read_verdict(path: Path, judged: str) -> Verdict | Missing:
         )
     try:
         data = json.loads(path.read_text(encoding='utf-8'))
-        if data.get('evaluation_sha256') != judged:
+        if data['evaluation_sha256'] != judged:
             return Missing(
                 reason='The gate verdict (gate.json) is of another evaluation than the one in '
                 "this folder; run 'saferl gate' again."
