@@ -11,8 +11,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from saferl_ros.dataset.io import cannot_write
+
+SHORT_NAME = 16  # characters of a row's name that are never broken
+FILE_WIDTH = 200  # characters of a line where nobody's terminal sets a limit
 
 _errors = Console(stderr=True)
 
@@ -39,14 +43,20 @@ def print_json(data: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; the first column is left-aligned, the others are right-aligned."""
-    table = Table(title=title, title_justify='left', title_style='bold')
+    table = Table(title=Text(title), title_justify='left', title_style='bold')
+    has_short_names = max((len(row[0]) for row in rows), default=0) <= SHORT_NAME
     for n, column in enumerate(columns):
-        table.add_column(column, justify='left' if n == 0 else 'right', overflow='fold')
+        table.add_column(
+            Text(column),  # as text, or rich would take '[s/veh]' for markup and print nothing
+            justify='left' if n == 0 else 'right',
+            overflow='fold',
+            no_wrap=n == 0 and has_short_names,
+        )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console = Console()
     if not console.is_terminal:
-        console = Console(width=120)
+        console = Console(width=FILE_WIDTH)
     console.print(table)
 
 

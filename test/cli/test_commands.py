@@ -10,6 +10,7 @@ import pytest
 
 from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import load_bundle
+from saferl_ros.cli.screen import print_table
 from saferl_ros.dataset.io import read_record
 from saferl_ros.evaluate.budget import WIDTHS
 
@@ -138,3 +139,10 @@ def test_record_searches_what_a_budget_affords(tmp_path):
     assert trial['family'] == manifest['family']
     assert trial['price']['mean'] < 9
     assert list(tmp_path.iterdir()) == [output]
+
+
+def test_tables_name_units_and_break_no_short_name(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table('waits [s]', ['controller', 'delay [s/veh]'], [['max_pressure', '1.0 [b]']])
+    said = capsys.readouterr().out
+    for words in ('waits [s]', 'delay [s/veh]', 'max_pressure', '1.0 [b]'):
+        assert words in said
