@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-import hashlib
 import json
 from pathlib import Path
 import shutil
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 
 from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.folders import bundle_folder
-from saferl_ros.bundle.manifest import Manifest, MANIFEST_NAME, sha256
+from saferl_ros.bundle.manifest import joint_sha256, Manifest, MANIFEST_NAME, sha256
 from saferl_ros.dataset.io import read_record
 from saferl_ros.errors import BundleError, UsageError
 from saferl_ros.isolation import run_isolated
@@ -93,7 +92,7 @@ def train_all(
         tasks += [
             TrainTask(
                 record_files=tuple(record_files[part]),
-                dataset_sha256=_joint_sha256(digests[part]),
+                dataset_sha256=joint_sha256(digests[part]),
                 algorithm=algorithm,
                 seed=seed,
                 config=config,
@@ -138,13 +137,6 @@ def _refuse_to_replace(tasks: Sequence[TrainTask]) -> None:
 
 def _steps(task: TrainTask) -> int:
     return task.config.bc.steps if task.algorithm == 'bc' else task.config.cql.steps
-
-
-def _joint_sha256(digests: Sequence[str]) -> str:
-    """Return the hash of a record, or of all records that a shared policy is made from."""
-    if len(digests) == 1:
-        return digests[0]
-    return hashlib.sha256('\n'.join(digests).encode()).hexdigest()
 
 
 def _is_done(task: TrainTask) -> bool:

@@ -158,6 +158,11 @@ def _cautions(run: RunFolder, policy: ControllerScore | None) -> Iterator[str]:
             'not what was judged here: trained or put there since. Judge again before anybody '
             'uses it.'
         )
+    if run.taught_elsewhere:
+        yield (
+            f'{listed(run.taught_elsewhere)} did not learn from the record in this folder: what '
+            'is said of recorded data here is not of what was learned.'
+        )
     if scores.clearance == 'resco':
         yield (
             "The clearances are those of the RESCO benchmark ('resco'), without all-red. They are "

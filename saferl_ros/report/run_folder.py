@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from saferl_ros.bundle.folders import bundle_folder, find_bundles
-from saferl_ros.bundle.manifest import Manifest
+from saferl_ros.bundle.manifest import joint_sha256, Manifest, sha256
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import read_record
@@ -61,6 +61,7 @@ class RunFolder:
     junctions: tuple[RunJunction, ...]  # at least one
     training: list[TrainingLog] | Missing
     replaced: tuple[str, ...]  # policies whose bundle here is not the one that was judged
+    taught_elsewhere: tuple[str, ...]  # those that learned from another record than this one
 
     @property
     def data(self) -> RecordedData | Missing:
@@ -109,6 +110,7 @@ def read_run(folder: Path, network: Path | None = None) -> RunFolder:
             for name, judged in scores.judged_sha256.items()
             if _is_other(folder / name, judged)
         ),
+        taught_elsewhere=_taught_elsewhere(folder, scores),
     )
 
 
@@ -121,10 +123,32 @@ def _is_other(place: Path, judged: Mapping[str, str]) -> bool:
     return any(m.contents != judged.get(m.junction_id) for m in manifests)
 
 
+def _taught_elsewhere(folder: Path, scores: Scores) -> tuple[str, ...]:
+    """Return the policies that did not learn from the records that are in the folder."""
+    files = record_paths(_records_at(folder, scores), scores.junction_ids)
+    if not all(file.is_file() for file in files):
+        return ()
+    digests = [sha256(file) for file in files]
+    here = {*digests, joint_sha256(digests)}
+    found = []
+    for name in scores.judged_sha256:
+        try:
+            manifests = [Manifest.read(place) for place in find_bundles(folder / name)]
+        except SaferlError:  # it is not there, or damaged, which whoever loads it is told
+            continue
+        if any(manifest.dataset_sha256 not in here for manifest in manifests):
+            found.append(name)
+    return tuple(found)
+
+
+def _records_at(folder: Path, scores: Scores) -> Path:
+    return folder / ('dataset.h5' if len(scores.junction_ids) == 1 else 'dataset')
+
+
 def _read_junction(folder: Path, scores: Scores, number: int, network: Path | None) -> RunJunction:
     junction_id, is_alone = scores.junction_ids[number], len(scores.junction_ids) == 1
-    place = folder / ('dataset.h5' if is_alone else 'dataset')
-    record = _read_record(record_paths(place, scores.junction_ids)[number], folder)
+    paths = record_paths(_records_at(folder, scores), scores.junction_ids)
+    record = _read_record(paths[number], folder)
     plan = _plan(folder, record, scores, junction_id)
     return RunJunction(
         junction_id=junction_id,

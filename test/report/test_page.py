@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from saferl_ros.bundle.manifest import Manifest
+from saferl_ros.bundle.manifest import Manifest, sha256
 from saferl_ros.errors import DatasetError, MissingExtraError, UsageError
 from saferl_ros.report.missing import Missing
 from saferl_ros.report.page import page_context, write_report
@@ -354,11 +354,16 @@ def test_a_bundle_that_was_not_judged_is_told(make_run: MakeRun, plan: SignalPla
         files={'policy.onnx': 'a1', 'guard.json': 'b2'},
     )
 
-    def words(judged: str) -> str:
+    def words(judged: str, *, is_of_record: bool = False) -> str:
         run = make_run(policies={'cql': {plan.junction_id: judged}})
         (run / 'cql').mkdir(exist_ok=True)
-        there.write(run / 'cql')
+        record = sha256(run / 'dataset.h5') if is_of_record else ''
+        there.model_copy(update={'dataset_sha256': record}).write(run / 'cql')
         return _words(_report(run))
+
+    elsewhere = 'cql did not learn from the record in this folder'
+    assert elsewhere in words(there.contents)
+    assert elsewhere not in words(there.contents, is_of_record=True)
 
     assert 'not what was judged' not in words(there.contents)
     other = there.model_copy(update={'files': {**there.files, 'guard.json': 'c3'}})
