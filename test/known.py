@@ -49,6 +49,14 @@ def two_way_plan() -> SignalPlan:
     )
 
 
+def elapsed_of(stage: np.ndarray, first_s: float = 0.0) -> np.ndarray:
+    """Return the green so far at each decision [s], where each takes 5 s."""
+    elapsed = np.full(len(stage), first_s)
+    for t in range(1, len(stage)):
+        elapsed[t] = elapsed[t - 1] + 5 if stage[t] == stage[t - 1] else 5
+    return elapsed
+
+
 def record(n_episodes: int = 20, n_steps: int = 200) -> tuple[Record, int]:
     """
     Traffic waits before one of two legs; serving it earns -1, the other leg -2.
@@ -76,9 +84,7 @@ def record(n_episodes: int = 20, n_steps: int = 200) -> tuple[Record, int]:
         observations = np.zeros((n_steps + 1, spec.size), dtype=np.float32)
         observations[np.arange(n_steps + 1), stage] = 1.0
         observations[np.arange(n_steps + 1), np.take(queue, waiting)] = 1.0
-        elapsed = np.zeros(n_steps + 1)
-        for t in range(1, n_steps + 1):
-            elapsed[t] = elapsed[t - 1] + 5 if stage[t] == stage[t - 1] else 5
+        elapsed = elapsed_of(stage)
         observations[:, 2] = elapsed / 60
         observations[:, [names.index(f'stage_{n}_is_legal') for n in range(2)]] = 1.0
         right = actions == waiting[:-1]

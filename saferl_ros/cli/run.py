@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import json
 from pathlib import Path
+import sys
 import time
 from typing import Any
 
@@ -147,7 +148,7 @@ def known_evaluation(path: Path) -> dict[str, Any]:
     try:
         return read_evaluation(path)
     except DatasetError as error:
-        print(f'note: {error}; judging again')
+        print(f'note: {error}; judging again', file=sys.stderr)
         return {}
 
 

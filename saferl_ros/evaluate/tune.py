@@ -28,7 +28,7 @@ from saferl_ros.scenario.ranges import DemandScale
 from saferl_ros.shield.fallback import FixedTimeProgram
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import ActuatedConfig
-from saferl_ros.sumo.coordination import with_cycle
+from saferl_ros.sumo.coordination import coordinated_with, with_cycle
 
 
 class TuneConfig(BaseModel):
@@ -123,14 +123,13 @@ def _in_step(
     plans: Sequence[SignalPlan], changed: Sequence[SignalPlan]
 ) -> dict[str, tuple[ProgramInterval, ...]]:
     """Return the changed programs; those of signals that share a cycle by their own share one."""
-    cycles_s = [FixedTimeProgram(plan).cycle_s for plan in plans]
+    cycles_s = {plan.junction_id: FixedTimeProgram(plan).cycle_s for plan in plans}
+    offsets_s = {plan.junction_id: plan.offset_s for plan in plans}
+    now_s = {one.junction_id: FixedTimeProgram(one).cycle_s for one in changed}
     found = {}
-    for cycle_s, one in zip(cycles_s, changed, strict=True):
-        partners = [n for n, other_s in enumerate(cycles_s) if abs(other_s - cycle_s) < 1e-6]
-        if not any(plans[n].offset_s % cycle_s for n in partners):  # nobody coordinated them
-            found[one.junction_id] = one.program
-            continue
-        longest_s = max(FixedTimeProgram(changed[n]).cycle_s for n in partners)
+    for one in changed:
+        partners = coordinated_with(one.junction_id, cycles_s, offsets_s)
+        longest_s = max(now_s[n] for n in partners)
         found[one.junction_id] = with_cycle(one, longest_s, step_s=1.0).program
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from saferl_ros.shield.fallback import FixedTimeProgram
@@ -27,12 +27,25 @@ def in_step(
     :param plan_of: the plan of any of the network's signals, with the greens of its program.
     :param step_s: greens stay whole numbers of it [s].
     """
-    plan, cycle_s = plan_of(junction_id), _cycle_s(network, junction_id)
-    partners = [n for n in signal_ids(network) if abs(_cycle_s(network, n) - cycle_s) < 1e-6]
-    if not any(network.programs[n].offset_s % cycle_s for n in partners):
-        partners = [junction_id]
-    longest_s = max(FixedTimeProgram(plan_of(n)).cycle_s for n in (junction_id, *partners))
-    return with_cycle(plan, max(cycle_s, longest_s), step_s)
+    plan, cycles_s = plan_of(junction_id), {n: _cycle_s(network, n) for n in signal_ids(network)}
+    offsets_s = {n: network.programs[n].offset_s for n in cycles_s}
+    partners = coordinated_with(junction_id, cycles_s, offsets_s)
+    longest_s = max(FixedTimeProgram(plan_of(n)).cycle_s for n in partners)
+    return with_cycle(plan, max(cycles_s[junction_id], longest_s), step_s)
+
+
+def coordinated_with(
+    junction_id: str, cycles_s: Mapping[str, float], offsets_s: Mapping[str, float]
+) -> list[str]:
+    """
+    Return the signals that share a cycle and were given offsets, the one asked about among them.
+
+    :param cycles_s: of each signal's own program [s].
+    :param offsets_s: of each signal; where all are zero, nobody is coordinated.
+    """
+    cycle_s = cycles_s[junction_id]
+    partners = [n for n, other_s in cycles_s.items() if abs(other_s - cycle_s) < 1e-6]
+    return partners if any(offsets_s[n] % cycle_s for n in partners) else [junction_id]
 
 
 def with_cycle(plan: SignalPlan, cycle_s: float, step_s: float) -> SignalPlan:
