@@ -15,6 +15,7 @@ from saferl_ros.errors import ScenarioError
 from saferl_ros.naming import edge_of
 from saferl_ros.observation import DetectorReadings, ObservationSpec
 from saferl_ros.observation.spec import VEHICLE_SPACE_M
+from saferl_ros.scenario.demand import travelled_edges
 
 NEVER_S = 1e6  # since when a blind loop has seen nobody
 RAIN_SPEED = 0.85  # of the speed that a driver chooses; FHWA: 3 to 16 % slower in rain
@@ -110,12 +111,18 @@ def _n_broken(share: float, n_detectors: int) -> int:
 
 
 def closable_lanes(junctions: Sequence[Junction]) -> list[str]:
-    """Return the approach lanes whose road has another one, so that traffic can still pass."""
+    """
+    Return the approach lanes whose road has another one, so that traffic can still pass.
+
+    Where the routes are stated, only of roads that somebody takes: elsewhere nothing would change.
+    """
+    taken = travelled_edges(junctions[0].scenario)
     return [
         lane.lane_id
         for junction in junctions
         for lane in junction.spec.lanes
         if len(junction.network.edge_lanes(edge_of(lane.lane_id))) > 1
+        and (taken is None or edge_of(lane.lane_id) in taken)
     ]
 
 
@@ -131,7 +138,7 @@ def closed_lane_xml(junctions: Sequence[Junction], seed: int) -> str:
     lanes = closable_lanes(junctions)
     if not lanes:
         raise ScenarioError(
-            f"no lane of '{scenario.name}' can be closed: no approach has a second one"
+            f"no lane of '{scenario.name}' can be closed: no approach in use has a second one"
         )
     lane_id = lanes[int(np.random.default_rng([seed, 29]).integers(len(lanes)))]
     edge = quoteattr(network.lanes[lane_id].edge_id)

@@ -139,6 +139,35 @@ def count_departures(scenario: Scenario) -> int:
     return max(1, round(n))
 
 
+def travelled_edges(scenario: Scenario) -> frozenset[str] | None:
+    """
+    Return the edges on the stated routes of all vehicles that depart within the scenario's time.
+
+    :returns: ``None`` where SUMO is to find the way of some vehicle: then no file tells.
+    """
+    demand = _read(scenario.route_files)
+    named = {
+        element.get('id'): _route_edges(element)
+        for definition in demand.definitions
+        for element in definition.iter()
+        if element.tag in ('route', 'routeDistribution') and element.get('id')
+    }
+    found: set[str] = set()
+    for vehicle in demand.vehicles:
+        if not _departures(vehicle, scenario):
+            continue
+        edges = _route_edges(vehicle) or named.get(vehicle.get('route'))
+        if not edges:
+            return None
+        found |= edges
+    return frozenset(found)
+
+
+def _route_edges(element: ElementTree.Element) -> set[str]:
+    """Return the edges of the routes in an element, or of the route that it is."""
+    return {edge for route in element.iter('route') for edge in route.get('edges', '').split()}
+
+
 def _departures(element: ElementTree.Element, scenario: Scenario) -> float:
     """Return how many of an element's vehicles want to depart within the scenario's time."""
     if element.tag in _FLOWS:

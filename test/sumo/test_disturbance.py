@@ -10,16 +10,23 @@ import pytest
 
 from saferl_ros.control.max_pressure import MaxPressureConfig
 from saferl_ros.control.rollout import EpisodeResult
-from saferl_ros.env.disturbance import BrokenDetectors, closed_lane_xml, Disturbance
+from saferl_ros.env.disturbance import (
+    BrokenDetectors,
+    closable_lanes,
+    closed_lane_xml,
+    Disturbance,
+)
 from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.env.network_simulation import NetworkSimulation
 from saferl_ros.errors import ScenarioError, SimulationError
 from saferl_ros.evaluate.contest import Contestant, Match, play
 from saferl_ros.evaluate.degradation import degradation, DegradationConfig, troubles
 from saferl_ros.isolation import run_isolated
+from saferl_ros.naming import edge_of
 from saferl_ros.observation import DetectorReadings
 from saferl_ros.observation.spec import VEHICLE_SPACE_M
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
+from saferl_ros.scenario.demand import travelled_edges
 from saferl_ros.sumo.actuated import ActuatedConfig
 
 DEMAND = DemandVariation(split=Split.TEST, seed=5)
@@ -74,6 +81,20 @@ def test_a_lane_is_closed_only_where_traffic_can_pass(junction: Junction) -> Non
     spec = replace(junction.spec, lanes=())
     with pytest.raises(ScenarioError, match='can be closed'):
         closed_lane_xml([replace(junction, spec=spec)], 0)
+
+
+def test_no_lane_is_closed_of_a_road_that_nobody_takes() -> None:
+    junctions = derive_junctions(load_scenario('arterial4x4'))
+    taken = travelled_edges(junctions[0].scenario)
+    assert taken is not None
+    closable = {edge_of(lane) for lane in closable_lanes(junctions)}
+    wide = {
+        edge_of(lane.lane_id)
+        for junction in junctions
+        for lane in junction.spec.lanes
+        if lane.lane_id.endswith('_1')
+    }
+    assert closable == wide & taken < wide
 
 
 def test_where_one_junction_has_no_lane_to_spare_another_one_loses_it(junction: Junction) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +11,7 @@ import pytest
 
 from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario import DemandVariation, load_scenario, Split, Surge, write_demand
-from saferl_ros.scenario.demand import count_departures
+from saferl_ros.scenario.demand import count_departures, travelled_edges
 
 Rows = list[tuple[str, float, str]]  # (name, departure [s], origin)
 
@@ -99,6 +100,33 @@ def test_pedestrians_vary_with_the_scale_and_buses_keep_their_timetable(tmp_path
 
 def test_a_flow_counts_with_the_vehicles_it_brings():
     assert count_departures(load_scenario('crossing')) == pytest.approx(1350, rel=0.1)
+
+
+ROUTES = """<routes>
+    <route id="named" edges="a b"/>
+    <routeDistribution id="either"><route edges="c d"/><route edges="e"/></routeDistribution>
+    <route id="unused" edges="z"/>
+    <vehicle id="0" depart="25300" route="named"/>
+    <flow id="1" begin="25300" end="25400" number="5" route="either"/>
+    <vehicle id="2" depart="25300"><route edges="f g"/></vehicle>
+    <vehicle id="3" depart="99999"><route edges="too late"/></vehicle>
+    {more}
+</routes>"""
+
+
+@pytest.mark.parametrize(
+    ('more', 'edges'),
+    [
+        ('', {*'abcdefg'}),
+        ('<trip id="4" depart="99999" from="a" to="x"/>', {*'abcdefg'}),  # too late as well
+        ('<trip id="4" depart="25301" from="a" to="x"/>', None),  # SUMO finds the way
+        ('<vehicle id="4" depart="25301" route="elsewhere"/>', None),
+    ],
+)
+def test_the_edges_that_somebody_takes_where_the_routes_are_stated(tmp_path, more, edges):
+    path = tmp_path / 'd.rou.xml'
+    path.write_text(ROUTES.format(more=more))
+    assert travelled_edges(replace(load_scenario('cologne1'), route_files=(path,))) == edges
 
 
 def test_an_episode_can_begin_later_and_keeps_its_length():
