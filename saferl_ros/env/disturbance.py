@@ -15,7 +15,7 @@ from saferl_ros.errors import ScenarioError
 from saferl_ros.naming import edge_of
 from saferl_ros.observation import DetectorReadings, ObservationSpec
 from saferl_ros.observation.spec import VEHICLE_SPACE_M
-from saferl_ros.scenario.demand import travelled_edges
+from saferl_ros.scenario.demand import travelled_turns
 
 NEVER_S = 1e6  # since when a blind loop has seen nobody
 RAIN_SPEED = 0.85  # of the speed that a driver chooses; FHWA: 3 to 16 % slower in rain
@@ -114,15 +114,20 @@ def closable_lanes(junctions: Sequence[Junction]) -> list[str]:
     """
     Return the approach lanes whose road has another one, so that traffic can still pass.
 
-    Where the routes are stated, only of roads that somebody takes: elsewhere nothing would change.
+    Where the routes are stated, only those from which somebody goes on: to close another one would
+    change nothing.
     """
-    taken = travelled_edges(junctions[0].scenario)
+    turns, network = travelled_turns(junctions[0].scenario), junctions[0].network
+    used = {
+        way.from_lane
+        for way in network.connections
+        if turns is None or (edge_of(way.from_lane), edge_of(way.to_lane)) in turns
+    }
     return [
         lane.lane_id
         for junction in junctions
         for lane in junction.spec.lanes
-        if len(junction.network.edge_lanes(edge_of(lane.lane_id))) > 1
-        and (taken is None or edge_of(lane.lane_id) in taken)
+        if lane.lane_id in used and len(network.edge_lanes(edge_of(lane.lane_id))) > 1
     ]
 
 

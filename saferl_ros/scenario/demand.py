@@ -16,6 +16,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -139,33 +140,36 @@ def count_departures(scenario: Scenario) -> int:
     return max(1, round(n))
 
 
-def travelled_edges(scenario: Scenario) -> frozenset[str] | None:
+def travelled_turns(scenario: Scenario) -> frozenset[tuple[str, str]] | None:
     """
-    Return the edges on the stated routes of all vehicles that depart within the scenario's time.
+    Return from which edge to which next one anybody drives who departs within the scenario's time.
 
     :returns: ``None`` where SUMO is to find the way of some vehicle: then no file tells.
     """
     demand = _read(scenario.route_files)
     named = {
-        element.get('id'): _route_edges(element)
+        element.get('id'): _turns(element)
         for definition in demand.definitions
         for element in definition.iter()
         if element.tag in ('route', 'routeDistribution') and element.get('id')
     }
-    found: set[str] = set()
+    found: set[tuple[str, str]] = set()
     for vehicle in demand.vehicles:
         if not _departures(vehicle, scenario):
             continue
-        edges = _route_edges(vehicle) or named.get(vehicle.get('route'))
-        if not edges:
+        turns = _turns(vehicle)
+        if turns is None:
+            turns = named.get(vehicle.get('route'))
+        if turns is None:
             return None
-        found |= edges
+        found |= turns
     return frozenset(found)
 
 
-def _route_edges(element: ElementTree.Element) -> set[str]:
-    """Return the edges of the routes in an element, or of the route that it is."""
-    return {edge for route in element.iter('route') for edge in route.get('edges', '').split()}
+def _turns(element: ElementTree.Element) -> set[tuple[str, str]] | None:
+    """Return the turns of the routes in an element, or of the route that it is, if any."""
+    routes = [edges.split() for r in element.iter('route') if (edges := r.get('edges'))]
+    return {turn for route in routes for turn in pairwise(route)} if routes else None
 
 
 def _departures(element: ElementTree.Element, scenario: Scenario) -> float:
@@ -181,8 +185,18 @@ def _departures(element: ElementTree.Element, scenario: Scenario) -> float:
 
 def _window(flow: ElementTree.Element, scenario: Scenario) -> tuple[float, float]:
     """Return from when to when a flow runs within the scenario's time [s]."""
-    begin_s = max(_time(flow, 'begin', scenario.begin_s), scenario.begin_s)
-    return begin_s, min(_time(flow, 'end', scenario.end_s), scenario.end_s)
+    begin_s, end_s = _own_window(flow, scenario)
+    return max(begin_s, scenario.begin_s), min(end_s, scenario.end_s)
+
+
+def _own_window(flow: ElementTree.Element, scenario: Scenario) -> tuple[float, float]:
+    """Return from when to when a flow runs [s]; one with a number and a rate ends when full."""
+    begin_s = _time(flow, 'begin', scenario.begin_s)
+    end_s = _time(flow, 'end', scenario.end_s)
+    rate_hz, number = _stated_rate_hz(flow), flow.get('number')
+    if rate_hz and number is not None:
+        end_s = min(end_s, begin_s + float(number) / rate_hz)
+    return begin_s, end_s
 
 
 def _time(element: ElementTree.Element, name: str, default_s: float) -> float:
@@ -251,6 +265,15 @@ def _expand_flow(
 
 
 def _flow_rate_hz(flow: ElementTree.Element, scenario: Scenario) -> float:
+    """Return the stated rate, or that by which a number is spread over the flow's time."""
+    stated_hz = _stated_rate_hz(flow)
+    if stated_hz is not None:
+        return stated_hz
+    begin_s, end_s = _own_window(flow, scenario)
+    return float(flow.get('number', 0)) / max(1.0, end_s - begin_s)
+
+
+def _stated_rate_hz(flow: ElementTree.Element) -> float | None:
     for name in ('vehsPerHour', 'perHour'):
         if flow.get(name):
             return float(flow.get(name, 0)) / 3600
@@ -261,9 +284,7 @@ def _flow_rate_hz(flow: ElementTree.Element, scenario: Scenario) -> float:
         return 1 / parse_time_s(period)
     if flow.get('probability'):
         return float(flow.get('probability', 0))
-    begin_s = _time(flow, 'begin', scenario.begin_s)
-    end_s = _time(flow, 'end', scenario.end_s)
-    return float(flow.get('number', 0)) / max(1.0, end_s - begin_s)
+    return None
 
 
 def _origin(element: ElementTree.Element) -> str:

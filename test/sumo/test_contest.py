@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from xml.etree import ElementTree
 
 from episodes import drive_own_plan
 import pytest
@@ -32,3 +33,19 @@ def test_measuring_more_changes_nothing_else():
 def test_the_reward_that_judging_leaves_out_changes_nothing():
     results = dict(run_isolated(drive_own_plan, ['time_lost', None], jobs=2))
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize('is_nominal', [True, False])
+def test_a_flow_without_an_end_lasts_as_long_as_the_scenario(tmp_path, is_nominal):
+    own = load_scenario('cologne1', horizon_s=600)
+    trip = next(ElementTree.parse(own.route_files[0]).getroot().iter('trip'))
+    routes = tmp_path / 'flow.rou.xml'
+    routes.write_text(
+        f'<routes><flow id="0" from="{trip.get("from")}" to="{trip.get("to")}" '
+        f'begin="{own.begin_s}" number="100"/></routes>'
+    )
+    junction = Junction.derive(replace(own, route_files=(routes,)))
+    demand = DemandVariation(split=Split.TEST, seed=0, is_nominal=is_nominal)
+    match = Match(junctions=(junction,), contestant=Contestant(name='net_plan'), demand=demand)
+    (result,) = play_matches([match], jobs=1)
+    assert result.trips.n_vehicles == pytest.approx(100, abs=2 if is_nominal else 40)

@@ -26,7 +26,7 @@ from saferl_ros.naming import edge_of
 from saferl_ros.observation import DetectorReadings
 from saferl_ros.observation.spec import VEHICLE_SPACE_M
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
-from saferl_ros.scenario.demand import travelled_edges
+from saferl_ros.scenario.demand import travelled_turns
 from saferl_ros.sumo.actuated import ActuatedConfig
 
 DEMAND = DemandVariation(split=Split.TEST, seed=5)
@@ -83,18 +83,24 @@ def test_a_lane_is_closed_only_where_traffic_can_pass(junction: Junction) -> Non
         closed_lane_xml([replace(junction, spec=spec)], 0)
 
 
-def test_no_lane_is_closed_of_a_road_that_nobody_takes() -> None:
+def test_no_lane_is_closed_from_which_nobody_goes_on() -> None:
     junctions = derive_junctions(load_scenario('arterial4x4'))
-    taken = travelled_edges(junctions[0].scenario)
-    assert taken is not None
-    closable = {edge_of(lane) for lane in closable_lanes(junctions)}
+    turns = travelled_turns(junctions[0].scenario)
+    assert turns is not None
+    closable, ways = set(closable_lanes(junctions)), junctions[0].network.connections
+    ahead = {
+        lane: {edge_of(way.to_lane) for way in ways if way.from_lane == lane} for lane in closable
+    }
+    assert all(any((edge_of(lane), to) in turns for to in ahead[lane]) for lane in closable)
     wide = {
-        edge_of(lane.lane_id)
+        lane.lane_id
         for junction in junctions
         for lane in junction.spec.lanes
-        if lane.lane_id.endswith('_1')
+        if len(junction.network.edge_lanes(edge_of(lane.lane_id))) > 1
     }
-    assert closable == wide & taken < wide
+    idle = {lane for lane in wide - closable if edge_of(lane) in {edge_of(o) for o in closable}}
+    assert closable < wide
+    assert idle  # lanes of roads in use from which no route goes on
 
 
 def test_where_one_junction_has_no_lane_to_spare_another_one_loses_it(junction: Junction) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario import DemandVariation, load_scenario, Split, Surge, write_demand
-from saferl_ros.scenario.demand import count_departures, travelled_edges
+from saferl_ros.scenario.demand import count_departures, travelled_turns
 
 Rows = list[tuple[str, float, str]]  # (name, departure [s], origin)
 
@@ -114,19 +114,49 @@ ROUTES = """<routes>
 </routes>"""
 
 
+TURNS = {('a', 'b'), ('c', 'd'), ('f', 'g')}
+
+
 @pytest.mark.parametrize(
-    ('more', 'edges'),
+    ('more', 'turns'),
     [
-        ('', {*'abcdefg'}),
-        ('<trip id="4" depart="99999" from="a" to="x"/>', {*'abcdefg'}),  # too late as well
+        ('', TURNS),
+        ('<trip id="4" depart="99999" from="a" to="x"/>', TURNS),  # too late as well
+        ('<vehicle id="4" depart="25301"><route edges="h"/></vehicle>', TURNS),  # no turn
         ('<trip id="4" depart="25301" from="a" to="x"/>', None),  # SUMO finds the way
         ('<vehicle id="4" depart="25301" route="elsewhere"/>', None),
     ],
 )
-def test_the_edges_that_somebody_takes_where_the_routes_are_stated(tmp_path, more, edges):
+def test_the_turns_that_somebody_takes_where_the_routes_are_stated(tmp_path, more, turns):
     path = tmp_path / 'd.rou.xml'
     path.write_text(ROUTES.format(more=more))
-    assert travelled_edges(replace(load_scenario('cologne1'), route_files=(path,))) == edges
+    assert travelled_turns(replace(load_scenario('cologne1'), route_files=(path,))) == turns
+
+
+@pytest.mark.parametrize(
+    ('stated', 'n_expected', 'last_s'),
+    [
+        ('number="50" period="10"', 50, 25700),  # SUMO ends such a flow when it is full
+        ('number="50" vehsPerHour="360"', 50, 25700),
+        ('number="50" probability="0.1"', 50, 25700),
+        ('number="50" end="25300"', 50, 25300),
+        ('number="50"', 50, 28800),
+        ('period="10"', 360, 28800),
+        ('number="5000" period="10"', 360, 28800),
+        ('number="50" period="10" end="25300"', 10, 25300),
+    ],
+)
+def test_a_flow_ends_with_its_number_its_time_or_the_scenario(
+    tmp_path, stated, n_expected, last_s
+):
+    path, out = tmp_path / 'd.rou.xml', tmp_path / 'o.rou.xml'
+    path.write_text(f'<routes><flow id="0" from="a" to="b" begin="25200" {stated}/></routes>')
+    scenario = replace(load_scenario('cologne1'), route_files=(path,))
+    assert count_departures(scenario) == n_expected
+    write_demand(scenario, DemandVariation(split=Split.TUNE, seed=1, jitter_s=0.0), out)
+    departs_s = [float(e.get('depart', 0)) for e in ElementTree.parse(out).getroot()]
+    assert len(departs_s) == pytest.approx(n_expected, abs=4 * n_expected**0.5)
+    assert max(departs_s) <= last_s
 
 
 def test_an_episode_can_begin_later_and_keeps_its_length():
