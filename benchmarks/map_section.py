@@ -8,6 +8,7 @@ from kept import KEPT, scores_of, seeds_of, words
 import numpy as np
 
 from saferl_ros.cli.run_config import RunConfig
+from saferl_ros.evaluate.judge import EVALUATION_VERSION
 from saferl_ros.evaluate.statistics import (
     bootstrap,
     chance_to_be_lower,
@@ -46,7 +47,7 @@ def map_section(name: str, kept: dict[str, Any]) -> list[str]:
         + ' '
         + tuning_words(evaluation['baselines'])
         + ' '
-        + gate_words(kept['gate'])
+        + gate_words(kept)
         + changed_words(name, kept['config'])
         + road_words(kept),
         '',
@@ -158,15 +159,18 @@ def tuning_words(baselines: dict[str, Any]) -> str:
     )
 
 
-def gate_words(gate: dict[str, Any]) -> str:
+def gate_words(kept: dict[str, Any]) -> str:
     """Return the verdict, and the reason of every check that failed."""
+    is_old = kept['evaluation']['format_version'] < EVALUATION_VERSION
+    of_then = ' By an earlier gate, which asked for less.' if is_old else ''
+    gate = kept['gate']
     if gate['passed']:
-        return 'Gate, for the first training seed: passed.'
+        return f'Gate, for the first training seed: passed.{of_then}'
     failed = [check for check in gate['checks'] if not check['passed']]
     return (
         'Gate, for the first training seed: failed ('
         + '; '.join(f'{c["name"]}: {c["reason"]}' for c in failed)
-        + ').'
+        + f').{of_then}'
     )
 
 
@@ -179,6 +183,10 @@ def changed_words(name: str, config: dict[str, Any]) -> str:
         {key: pair[1] for key, pair in differences({}, one).items()}
         for one in (config, *(c.model_dump(mode='json', exclude={'gate'}) for c in (now, default)))
     )
+    for key in (*today, *found):
+        if '_shift_s.' in key:  # of a table each, where what is not stated is never
+            found.setdefault(key, 0.0)
+            today.setdefault(key, 0.0)
     changed = [
         f'`{key}` was {before} and is {after}'
         for key, after in today.items()
@@ -205,8 +213,9 @@ def disturbed_lines(kept: dict[str, Any]) -> list[str]:
     shown = [name for name in CURVES if name in curves[0]['controllers']]
     lines = [
         f'Under disturbances, on {kept["config"]["evaluate"]["degradation"]["demands"]} further '
-        'demands of the nominal size, the first training seed, delay [s/veh] and of `cql` the '
-        'share of the time in which the fixed-time program (`own_plan`) had taken over:',
+        'demands, of the nominal size but where the row says otherwise, the first training seed, '
+        'delay [s/veh] and of `cql` the share of decisions that the fixed-time program '
+        '(`own_plan`) made, because it had taken over:',
         '',
         '| disturbance | ' + ' | '.join(shown) + ' | taken over |',
         '|---' * (len(shown) + 2) + '|',

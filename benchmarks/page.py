@@ -46,7 +46,8 @@ def write_page(names: Sequence[str] = MAPS) -> Path:
         "RESCO's: time lost plus departure delay, vehicles that never got in included. Every "
         'controller but `net_plan` keeps complete clearances; `own_plan` is the same plan with '
         'them. Baselines are tuned on demand of '
-        'their own. Intervals are 95 % bootstrap intervals over demands and training seeds; IQM '
+        'their own. Intervals are 95 % bootstrap intervals over demands and training seeds, of '
+        'which three are few: where they differ, see the figures of each; IQM '
         'is the interquartile mean; "CQL is better" is the probability of improvement (Agarwal et '
         'al., 2021). Ratios in the first table are those of the worst training seed. Collisions, '
         'teleports and monitor faults are sums over all demands, a mean over training seeds. '

@@ -76,9 +76,14 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[An
 
 
 def _settings(part: Any, name: str = '') -> Iterator[tuple[str, Any]]:
-    """Yield every setting with its full name; a list and an empty table are one setting each."""
+    """
+    Yield every setting with its full name; a list and an empty table are one setting each.
+
+    A number that is a key is the same with and without its ``.0``, as JSON and YAML have it.
+    """
     if isinstance(part, dict) and part:
         for key, value in part.items():
+            key = str(key).removesuffix('.0')
             yield from _settings(value, f'{name}.{key}' if name else key)
     else:
         yield name, part

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from saferl_ros.dataset.io import whole_file
 from saferl_ros.errors import BundleError
 
 BUNDLE_VERSION = 1
@@ -55,10 +56,15 @@ class Manifest(BaseModel):
         return _checksum(self.files)
 
     def write(self, folder: Path) -> None:
-        """Write ``manifest.json`` into ``folder``."""
+        """
+        Write ``manifest.json`` into ``folder``, whole or not at all.
+
+        :raises UsageError: if it cannot be written there.
+        """
         data = self.model_dump(mode='json')
         text = json.dumps({**data, CHECKSUM: _checksum(data)}, indent=1, sort_keys=True)
-        (folder / MANIFEST_NAME).write_text(text + '\n', encoding='utf-8')
+        with whole_file(folder / MANIFEST_NAME) as partial:
+            partial.write_text(text + '\n', encoding='utf-8')
 
     @classmethod
     def read(cls, folder: Path) -> Self:

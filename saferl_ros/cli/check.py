@@ -21,7 +21,7 @@ from saferl_ros.cli.arguments import (
     Subparsers,
 )
 from saferl_ros.cli.screen import print_json, print_table
-from saferl_ros.dataset.io import cannot_write
+from saferl_ros.dataset.io import whole_file
 from saferl_ros.errors import UsageError
 from saferl_ros.scenario.spec import load_scenario
 from saferl_ros.signals.rules import RULE_WORDS
@@ -130,14 +130,8 @@ def _write(text: bytes, path: Path) -> None:
 
     :raises UsageError: if the path cannot be written.
     """
-    partial = path.with_name(path.name + '.writing')
-    try:
+    with whole_file(path) as partial:
         partial.write_bytes(gzip.compress(text, mtime=0) if path.suffix == '.gz' else text)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
 
 
 def _junctions_json(found: Findings) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from saferl_ros.control.family import FamilyConfig
 from saferl_ros.errors import UsageError
 from saferl_ros.evaluate.judge import evaluate, EvaluateConfig
 from saferl_ros.evaluate.kept import kept_file
+from saferl_ros.yaml_file import build_model
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -52,7 +53,11 @@ def add_parser(commands: Subparsers) -> None:
         metavar='N',
         help='test demands besides the nominal one (default: 10, or those of YAML)',
     )
-    parser.add_argument('--seed', type=not_negative, help='moves all test demands (default: 0)')
+    parser.add_argument(
+        '--seed',
+        type=not_negative,
+        help='moves all test demands, but for those under disturbances (0 to 1000, default: 0)',
+    )
     parser.add_argument(
         '--disturbances',
         type=not_negative,
@@ -97,13 +102,7 @@ def main(options: argparse.Namespace) -> int:
     families = {json.dumps(bundle.manifest.family, sort_keys=True) for bundle in found}
     junctions = junctions_of(options)
     check_output(options.output)
-    given: dict[str, Any] = {'seeds': options.seeds, 'seed': options.seed}
-    stated = read_part(options.config, EvaluateConfig, 'evaluate')
-    if options.disturbances is not None:
-        given['degradation'] = stated.degradation.model_copy(
-            update={'demands': options.disturbances}
-        )
-    config = stated.model_copy(update={k: v for k, v in given.items() if v is not None})
+    config = _config(options)
     with (
         progress_bar('tuning baselines') as tuning,
         progress_bar('judging') as judging,
@@ -127,6 +126,15 @@ def main(options: argparse.Namespace) -> int:
         print_evaluation(result)
         print(f'written: {options.output}')
     return 0
+
+
+def _config(options: argparse.Namespace) -> EvaluateConfig:
+    data = read_part(options.config, EvaluateConfig, 'evaluate').model_dump()
+    given = {'seeds': options.seeds, 'seed': options.seed}
+    data |= {key: value for key, value in given.items() if value is not None}
+    if options.disturbances is not None:
+        data['degradation']['demands'] = options.disturbances
+    return build_model(EvaluateConfig, data, 'the options')
 
 
 def _family(stated: set[str]) -> FamilyConfig | None:

@@ -90,7 +90,7 @@ def add_parser(commands: Subparsers) -> None:
         type=price_budget,
         metavar='PRICE',
         help='search the widest family of plans whose delay is at most PRICE times that of the '
-        'own plan, and record that, for example 1.05; costs 22 to 78 simulated hours more, and '
+        'own plan, and record that, for example 1.05; costs 24 to 88 simulated hours more, and '
         'goes on when interrupted; if none keeps it, the cheapest is recorded',
     )
     parser.add_argument('--reward', choices=REWARDS, default='time_lost')

@@ -25,7 +25,7 @@ from saferl_ros.dataset.files import record_paths
 from saferl_ros.dataset.io import cannot_write, read_record
 from saferl_ros.errors import DatasetError, UsageError
 from saferl_ros.evaluate.contest import played_by
-from saferl_ros.evaluate.judge import evaluate, judged_bundles, read_evaluation
+from saferl_ros.evaluate.judge import evaluate, judged_bundles, judged_by, read_evaluation
 from saferl_ros.evaluate.kept import kept_file
 from saferl_ros.record.recorder import record
 from saferl_ros.yaml_file import differences, read_yaml
@@ -107,7 +107,8 @@ def main(options: argparse.Namespace) -> int:
     evaluation = known_evaluation(evaluation_file)
     judged = judged_bundles(bundles, [junction.plan.junction_id for junction in junctions])
     asked = config.evaluate.model_dump(mode='json')
-    same = {'policies': judged, 'config': asked, 'played_by': played_by()}
+    same = {'policies': judged, 'config': asked}
+    same |= {'played_by': played_by(), 'judged_by': judged_by()}
     if any(evaluation.get(key) != value for key, value in same.items()):
         with (
             timed(folder, 'judge'),

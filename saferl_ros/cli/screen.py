@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from saferl_ros.dataset.io import cannot_write
+from saferl_ros.dataset.io import whole_file
 
 SHORT_NAME = 16  # characters of a row's name that are never broken
 FILE_WIDTH = 200  # characters of a line where nobody's terminal sets a limit
@@ -66,12 +66,5 @@ def write_json(data: Any, path: Path) -> None:
 
     :raises UsageError: if the path cannot be written.
     """
-    partial = path.with_name(path.name + '.writing')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial:
         partial.write_text(json.dumps(data, indent=1) + '\n', encoding='utf-8')
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # the folder itself may be what cannot be written
-            partial.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error

@@ -48,7 +48,7 @@ def write_record(record: Record, path: Path) -> None:
     :raises UsageError: if the path cannot be written or the disk is full.
     """
     image = _hdf5_image(record)
-    with _whole_file(path) as partial:
+    with whole_file(path) as partial:
         partial.write_bytes(image)
 
 
@@ -80,8 +80,12 @@ def _hdf5_image(record: Record) -> bytes:
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    """Yield a name to write under, which becomes ``path`` once everything is written."""
+def whole_file(path: Path) -> Iterator[Path]:
+    """
+    Yield a name to write under, which becomes ``path`` once everything is written.
+
+    :raises UsageError: if it cannot be written there.
+    """
     partial = path.with_name(path.name + '.writing')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -178,7 +182,7 @@ def export_csv(record: Record, path: Path) -> None:
     """
     features = [feature.name for feature in record.spec.features()]
     header = ['episode', 'family', 'decision', 'stage', 'green_elapsed_s']
-    with _whole_file(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
+    with whole_file(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
         writer.writerow([*header, *STEP_COLUMNS, *COST_NAMES, *features])
         for n, episode in enumerate(record.episodes):

@@ -7,6 +7,8 @@ from typing import Any
 from saferl_ros.evaluate.judge import EvaluateConfig
 
 SHORTEST_S = 3600.0  # a usual demand
+FEWEST_RESAMPLED = 5  # demands that are no copy of the scenario's own, and span the range
+TELEPORT_S = 300.0  # SUMO's own, and the longest wait that the gate allows
 
 
 def easier_conditions(evaluation: dict[str, Any]) -> list[str]:
@@ -14,7 +16,8 @@ def easier_conditions(evaluation: dict[str, Any]) -> list[str]:
     Return in words what made this evaluation easier to pass than one by default.
 
     Baselines that were tuned less, demands of a narrower range or a shorter time, and milder
-    disturbances let through whom the gate's limits alone would not.
+    disturbances let through whom the gate's limits alone would not; so do rules by which lamps are
+    less safe.
     """
     found = EvaluateConfig.model_validate(evaluation['config'])
     usual = EvaluateConfig()
@@ -25,8 +28,8 @@ def easier_conditions(evaluation: dict[str, Any]) -> list[str]:
             words.append(f'evaluate.{key} {value} instead of {default}')
 
     tune, tuned = found.tune, usual.tune
-    scales, default = len(tune.scales), len(tuned.scales)
-    name('tune.scales of', scales, default, is_easier=scales < default)
+    is_easier = len(set(tune.scales)) < len(tuned.scales) or max(tune.scales) < max(tuned.scales)
+    name('tune.scales', list(tune.scales), list(tuned.scales), is_easier=is_easier)
     for key in ('finalists', 'first_round'):
         value, default = getattr(tune, key), getattr(tuned, key)
         name(f'tune.{key}', value, default, is_easier=value < default)
@@ -37,7 +40,16 @@ def easier_conditions(evaluation: dict[str, Any]) -> list[str]:
         f'{usual_low:g} to {usual_high:g}',
         is_easier=low > usual_low or high < usual_high,
     )
+    name('seeds', found.seeds, usual.seeds, is_easier=found.seeds < FEWEST_RESAMPLED)
     if found.degradation.demands:
+        fewest = min(found.degradation.demand_scales, default=1.0)
+        default_fewest = min(usual.degradation.demand_scales)
+        name(
+            'degradation.demand_scales from',
+            fewest,
+            default_fewest,
+            is_easier=fewest > default_fewest,
+        )
         for key in ('blind_shares', 'stuck_shares', 'demand_scales'):
             most = max(getattr(found.degradation, key), default=0.0)
             default_most = max(getattr(usual.degradation, key))
@@ -48,4 +60,9 @@ def easier_conditions(evaluation: dict[str, Any]) -> list[str]:
     lasts_s = scenario['end_s'] - scenario['begin_s']
     if lasts_s < SHORTEST_S:
         words.append(f'demands of {lasts_s:g} s instead of an hour')
+    teleport_s = scenario['time_to_teleport_s']
+    if 0 < teleport_s < TELEPORT_S:
+        words.append(f'waits cut off by SUMO at {teleport_s:g} s instead of {TELEPORT_S:g} s')
+    if evaluation['clearance'] != 'legal':
+        words.append(f"clearances '{evaluation['clearance']}' instead of 'legal'")
     return words

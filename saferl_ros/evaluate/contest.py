@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 import hashlib
+from itertools import chain
 import json
 from pathlib import Path
 
@@ -140,10 +141,15 @@ _content = cache(sha256)
 def _code() -> str:
     """Return a digest of the code that an episode runs through."""
     package = Path(saferl_ros.__file__).parent
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    for room in ROOMS_PLAYED:
-        for path in sorted((package / room).rglob('*.py')):
-            digest.update(path.read_bytes())
+    rooms = [sorted((package / room).rglob('*.py')) for room in ROOMS_PLAYED]
+    return digest_of_code([Path(__file__), package / 'naming.py', *chain.from_iterable(rooms)])
+
+
+def digest_of_code(files: Iterable[Path]) -> str:
+    """Return the SHA-256 over files of this package."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

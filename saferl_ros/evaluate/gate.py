@@ -158,7 +158,7 @@ def _waited(own: dict[str, Any], teleport_s: float, limit_s: float) -> Check:
     if taken_out:
         text = (
             f'a vehicle stood for {longest_s:.0f} s or more: {taken_out:.0f} were then taken out '
-            'of their jams'
+            'of their jams, and nobody knows for how much longer they would have stood'
         )
     return _check('longest wait', longest_s, limit_s, f'{text}, allowed are {limit_s:.0f} s')
 
@@ -220,13 +220,17 @@ def _disturbed(curves: list[dict[str, Any]], controller: str, config: GateConfig
     checks = []
     rows = [row for row in curves if row['kind'] != 'none' and controller in row['controllers']]
     judged = {row['kind'] for row in rows}
+    others = {one for row in curves if row['kind'] != 'none' for one in row['controllers']}
     missing = [kind for kind in KINDS if kind not in judged]
     if missing and config.needs_disturbances:
         text = (
-            f"{controller} was not judged under {', '.join(missing)}; judge it so ('saferl "
-            "evaluate --disturbances 2', or in the YAML of a run evaluate.degradation.demands, at "
-            'least 1, with no empty list beside it)'
+            'of several training seeds only the first is judged under disturbances; evaluate this '
+            "one's bundle alone"
+            if others.difference(BASELINES) and not rows
+            else "judge it so ('saferl evaluate --disturbances 2', or in the YAML of a run "
+            'evaluate.degradation.demands, at least 1, with no empty list beside it)'
         )
+        text = f'{controller} was not judged under {", ".join(missing)}; {text}'
         checks.append(
             Check(
                 name='disturbances',

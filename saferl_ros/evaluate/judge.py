@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+import saferl_ros
 from saferl_ros import __version__
 from saferl_ros.bundle.folders import bundles_of
 from saferl_ros.bundle.load import load_bundle
@@ -22,7 +23,14 @@ from saferl_ros.control.rollout import EpisodeResult
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval
 from saferl_ros.env.junction import Junction
 from saferl_ros.errors import BundleError, DatasetError
-from saferl_ros.evaluate.contest import Contestant, Match, play_matches, played_by, Progress
+from saferl_ros.evaluate.contest import (
+    Contestant,
+    digest_of_code,
+    Match,
+    play_matches,
+    played_by,
+    Progress,
+)
 from saferl_ros.evaluate.degradation import degradation, DegradationConfig
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.evaluate.tune import tune_baselines, TuneConfig
@@ -172,6 +180,7 @@ def evaluate(
         'package_version': __version__,
         'sumo_version': sumo_version(),
         'played_by': played_by(),
+        'judged_by': judged_by(),
         'scenario': junctions[0].scenario.to_json(),
         'junction_ids': junction_ids,
         'clearance': junctions[0].plan.clearance,
@@ -204,6 +213,13 @@ def evaluate(
             for name, found in by_name.items()
         },
     }
+
+
+def judged_by() -> str:
+    """Return a digest of the code that says whom to play against, and what it all means."""
+    package = Path(saferl_ros.__file__).parent
+    rooms = [package / 'evaluate', package / 'dataset']
+    return digest_of_code(path for room in rooms for path in sorted(room.rglob('*.py')))
 
 
 def judged_bundles(bundles: dict[str, Path], junction_ids: Sequence[str]) -> dict[str, Any]:

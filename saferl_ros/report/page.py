@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from saferl_ros.dataset.io import cannot_write
+from saferl_ros.dataset.io import whole_file
 from saferl_ros.errors import MissingExtraError
 from saferl_ros.report.approaches import approach_labels
 from saferl_ros.report.conclusions import conclude
@@ -74,15 +73,8 @@ def write_page(template: str, make_context: Callable[[], dict[str, Any]], path: 
     plotly_js = _plotly_js()
     filled = _environment().get_template(template)
     page = filled.render(**make_context(), css=_own_file('page.css'), plotly_js=plotly_js)
-    partial = path.with_name(path.name + '.writing')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial:
         partial.write_text(page, encoding='utf-8')
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # the first error is the one to tell
-            partial.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
 
 
 def page_context(run: RunFolder) -> dict[str, Any]:

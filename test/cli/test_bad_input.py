@@ -17,6 +17,7 @@ from saferl_ros.bundle.manifest import Manifest
 from saferl_ros.cli.run import open_run_folder
 from saferl_ros.cli.run_config import RunConfig
 from saferl_ros.dataset.io import read_record
+from saferl_ros.errors import UsageError
 from saferl_ros.scenario.catalogue import nets_dir
 from saferl_ros.yaml_file import read_yaml
 
@@ -109,6 +110,23 @@ def test_a_run_folder_is_no_policy(small_bundles, tmp_path):
         'evaluate', 'cologne1', '--bundle', small_bundles, '-o', tmp_path / 'e.json'
     )
     assert_refused(done, 'several policies', 'cql', 'bc')
+
+
+@pytest.mark.parametrize(('option', 'key'), [('--seed', 'seed'), ('--seeds', 'seeds')])
+def test_a_test_seed_that_the_gate_would_refuse_is_refused_first(tmp_path, option, key):
+    out = tmp_path / 'e.json'
+    done = saferl_in_process('evaluate', 'cologne1', option, 2025, '-o', out)
+    assert_refused(done, f"key '{key}'", 'less than or equal to 1000', '2025')
+    assert not out.exists()
+
+
+def test_a_verdict_that_cannot_be_written_leaves_the_manifest_whole(small_bundles, tmp_path):
+    bundle = shutil.copytree(small_bundles / 'cql', tmp_path / 'cql')
+    manifest, before = Manifest.read(bundle), (bundle / 'manifest.json').read_bytes()
+    (bundle / 'manifest.json.writing').mkdir()  # stands where it would be written first
+    with pytest.raises(UsageError, match=r'cannot write .*manifest\.json'):
+        manifest.write(bundle)
+    assert (bundle / 'manifest.json').read_bytes() == before
 
 
 @pytest.mark.parametrize('kept', [0.99, 0.5, 0.01, 0.0])

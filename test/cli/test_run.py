@@ -54,7 +54,11 @@ def test_a_second_run_does_again_what_changed_and_no_more(tmp_path: Path) -> Non
 
     unchanged = evaluation.read_text(encoding='utf-8')
     old = json.loads(unchanged)
-    for other in ({**old, 'played_by': ['older', 'code']}, {**old, 'format_version': 1}):
+    for other in (
+        {**old, 'played_by': ['older', 'code']},
+        {**old, 'judged_by': 'older code'},
+        {**old, 'format_version': 1},
+    ):
         evaluation.write_text(json.dumps(other), encoding='utf-8')
         assert state(200, 2)[:2] == first[:2]
         assert json.loads(evaluation.read_text(encoding='utf-8')) == json.loads(unchanged)

@@ -79,6 +79,7 @@ def evaluation() -> dict:
             for kind in ('none', *KINDS)
         ],
         'config': EvaluateConfig().model_dump(mode='json'),
+        'clearance': 'legal',
         'scenario': {'begin_s': 0.0, 'end_s': 3600.0, 'time_to_teleport_s': 300.0},
     }
 
@@ -220,7 +221,8 @@ def test_whom_nobody_judged_under_disturbances_fails(what):
         for row in rows:
             row['controllers'] = {'bc': row['controllers']['cql']}
     assert failed(data) == ['disturbances']
-    assert 'evaluate.degradation.demands' in reasons(data)['disturbances']
+    advice = "this one's bundle alone" if what == 'nobody' else 'evaluate.degradation.demands'
+    assert advice in reasons(data)['disturbances']
     config = GateConfig(needs_disturbances=False)
     assert all(check.passed for check in judge_gate(data, 'cql', config))
 
@@ -243,7 +245,7 @@ def test_limits_that_let_through_more_than_the_default_ones_are_named():
         (
             {'tune': {'scales': [1.0], 'finalists': 1, 'first_round': 0.1}},
             [
-                'evaluate.tune.scales of 1 instead of 4',
+                'evaluate.tune.scales [1.0] instead of [1.0, 0.75, 0.9, 1.15]',
                 'evaluate.tune.finalists 1 instead of 5',
                 'evaluate.tune.first_round 0.1 instead of 0.5',
             ],
@@ -256,14 +258,30 @@ def test_limits_that_let_through_more_than_the_default_ones_are_named():
                 'evaluate.degradation.surge_factor 1.0 instead of 2.0',
             ],
         ),
+        ({'seeds': 4, 'nominal': 9}, ['evaluate.seeds 4 instead of 10']),
+        (
+            {'tune': {'scales': [0.5] * 4}},
+            ['evaluate.tune.scales [0.5, 0.5, 0.5, 0.5] instead of [1.0, 0.75, 0.9, 1.15]'],
+        ),
+        (
+            {'degradation': {'demands': 2, 'demand_scales': [1.5]}},
+            ['evaluate.degradation.demand_scales from 1.5 instead of 0.5'],
+        ),
     ],
 )
 def test_what_an_evaluation_made_easy_is_named(change, words):
     config = EvaluateConfig.model_validate(change)
     data = evaluation() | {'config': config.model_dump(mode='json')}
     assert easier_conditions(data) == words
-    data['scenario']['end_s'] = 60.0
-    assert easier_conditions(data) == [*words, 'demands of 60 s instead of an hour']
+    data['scenario'] |= {'end_s': 60.0, 'time_to_teleport_s': 120.0}
+    assert easier_conditions(data | {'clearance': 'resco'}) == [
+        *words,
+        'demands of 60 s instead of an hour',
+        'waits cut off by SUMO at 120 s instead of 300 s',
+        "clearances 'resco' instead of 'legal'",
+    ]
+    data['scenario'] |= {'end_s': 3600.0, 'time_to_teleport_s': -1.0}  # SUMO takes nobody out
+    assert easier_conditions(data) == words
 
 
 @pytest.mark.parametrize(
