@@ -20,7 +20,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import yaml
 
 from saferl_ros.bundle.folders import bundles_of
@@ -86,13 +86,19 @@ class Ablation(BaseModel):
             row: kept[row]
             for row in self.rows
             if row in kept
-            and self.settings(row)
-            == (
-                RecordConfig.model_validate(kept[row]['record']),
-                TrainConfig.model_validate(kept[row]['train']),
-            )
+            and self.settings(row) == _settings_of(kept[row])
             and all(kept[row].get(key) == stated for key, stated in self._seen().items())
         }
+
+
+def _settings_of(kept: dict[str, Any]) -> tuple[RecordConfig, TrainConfig] | None:
+    try:
+        return (
+            RecordConfig.model_validate(kept['record']),
+            TrainConfig.model_validate(kept['train']),
+        )
+    except ValidationError:  # with a setting that is no more
+        return None
 
 
 def merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

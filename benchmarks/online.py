@@ -22,7 +22,7 @@ import numpy as np
 
 from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.folders import bundle_folder, bundles_of
-from saferl_ros.bundle.manifest import MANIFEST_NAME
+from saferl_ros.bundle.manifest import MANIFEST_NAME, PARTIAL
 from saferl_ros.cli.run_config import RunConfig
 from saferl_ros.cli.screen import progress_bar
 from saferl_ros.dataset.files import record_paths
@@ -180,6 +180,11 @@ def record_files(run_dir: Path, junction_ids: list[str]) -> list[Path]:
     return record_paths(place, junction_ids)
 
 
+def _is_done(task: OnlineTask, n_junctions: int) -> bool:
+    found = [path.parent.name for path in task.folder.rglob(MANIFEST_NAME)]
+    return sum(not name.endswith(PARTIAL) for name in found) >= n_junctions
+
+
 def main() -> None:
     """Learn, play, and keep the delays."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -194,7 +199,7 @@ def main() -> None:
         OnlineTask(run_dir=options.run_dir, seed=seed, folder=options.run_dir / f'online_{seed}')
         for seed in options.seeds
     ]
-    left = [task for task in tasks if len(list(task.folder.rglob(MANIFEST_NAME))) < len(ids)]
+    left = [task for task in tasks if not _is_done(task, len(ids))]
     with progress_bar('learning online') as progress:
         progress(0, len(left))
         for n, _ in enumerate(run_isolated(learn_online, left, jobs=options.jobs)):

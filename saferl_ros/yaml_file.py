@@ -7,12 +7,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_origin, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 import yaml
 
 from saferl_ros.errors import ConfigError
 
 Model = TypeVar('Model', bound=BaseModel)
+
+CONFIG = ConfigDict(  # of every model that people write: nothing unknown, no number that is none
+    use_attribute_docstrings=True, frozen=True, extra='forbid', allow_inf_nan=False
+)
 
 
 class _OnceLoader(yaml.SafeLoader):

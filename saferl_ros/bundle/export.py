@@ -13,7 +13,7 @@ import numpy as np
 
 from saferl_ros import __version__
 from saferl_ros.bundle.load import load_bundle
-from saferl_ros.bundle.manifest import GUARD_NAME, Manifest, POLICY_NAME, sha256
+from saferl_ros.bundle.manifest import GUARD_NAME, Manifest, PARTIAL, POLICY_NAME, sha256
 from saferl_ros.dataset.guard_fit import fit_guard, guard_obstacle
 from saferl_ros.dataset.schema import Record
 from saferl_ros.env.junction import DECISION_S
@@ -48,7 +48,8 @@ def export_bundle(
     :param folder: replaced if it exists.
     :param is_shared: whether the network is that of several junctions.
     :param has_guard: false where the policy did not learn from this very record.
-    :raises BundleError: if the exported network differs from torch's by more than 1e-4.
+    :raises BundleError: if the training diverged, or the exported network differs from torch's by
+        more than 1e-4.
     """
     torch = load_torch()
     algorithm, pessimism = training.algorithm, config.cql.pessimism
@@ -57,7 +58,15 @@ def export_bundle(
         module = shared_scorer_module(encoding, algorithm, pessimism=pessimism).cpu()
     else:
         module = scorer_module(algorithm, pessimism=pessimism).cpu()
-    partial = folder.with_name(folder.name + '.writing')
+    observations = record.episodes[0].observations[:200]
+    with torch.no_grad():
+        expected = module(torch.from_numpy(observations)).numpy()
+    if not np.isfinite(expected).all():
+        raise BundleError(
+            f'{training.name} of junction {record.plan.junction_id} diverged: its scores are no '
+            'numbers any more; try a lower learning_rate'
+        )
+    partial = folder.with_name(folder.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     example = torch.zeros(2, record.spec.size)
@@ -84,13 +93,11 @@ def export_bundle(
         behaviour_value=training.behaviour_value,
         files={file.name: sha256(file) for file in sorted(partial.iterdir())},
     ).write(partial)
-    observations = record.episodes[0].observations[:200]
-    with torch.no_grad():
-        expected = module(torch.from_numpy(observations)).numpy()
     bundle = load_bundle(partial)
     found = np.stack([bundle.scores(observation) for observation in observations])
     error = float((np.abs(found - expected) / np.maximum(1.0, np.abs(expected))).max())
-    if error > MAX_ERROR:
+    if not error <= MAX_ERROR:
+        shutil.rmtree(partial)
         raise BundleError(
             f'the exported policy differs from torch by {error:.2g}, allowed is {MAX_ERROR:g}'
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from saferl_ros.bundle.manifest import GUARD_NAME, Manifest, MANIFEST_NAME
+from saferl_ros.bundle.manifest import GUARD_NAME, Manifest, MANIFEST_NAME, PARTIAL
 from saferl_ros.errors import BundleError
 from saferl_ros.naming import file_name
 
@@ -24,7 +24,8 @@ def find_bundles(place: Path) -> list[Path]:
     """
     if (place / MANIFEST_NAME).exists():
         return [place]
-    found = sorted(path.parent for path in place.glob(f'*/{MANIFEST_NAME}'))
+    folders = sorted(path.parent for path in place.glob(f'*/{MANIFEST_NAME}'))
+    found = [folder for folder in folders if not folder.name.endswith(PARTIAL)]
     if place.is_file():
         raise BundleError(
             f"'{place}' is a file and no policy bundle; a bundle is a folder, as 'saferl train' "

@@ -16,6 +16,7 @@ from saferl_ros.errors import BundleError
 BUNDLE_VERSION = 1
 MANIFEST_NAME = 'manifest.json'
 POLICY_NAME = 'policy.onnx'
+PARTIAL = '.writing'  # ends the name of a bundle that is not whole yet
 GUARD_NAME = 'guard.json'  # only where the record could teach one
 CHECKSUM = 'manifest_sha256'  # over every other field of the manifest
 

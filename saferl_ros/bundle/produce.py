@@ -130,8 +130,8 @@ def _refuse_to_replace(tasks: Sequence[TrainTask]) -> None:
     for folder in (folder for task in tasks for folder in task.folders):
         if (folder / MANIFEST_NAME).exists():
             raise UsageError(
-                f"'{folder}' holds a finished bundle of another record or other settings; remove "
-                'it or choose another output'
+                f"'{folder}' holds a bundle of another record or other settings, or a damaged "
+                'one; remove it or choose another output'
             )
 
 
@@ -140,25 +140,38 @@ def _steps(task: TrainTask) -> int:
 
 
 def _is_done(task: TrainTask) -> bool:
-    """Whether finished bundles of the same records and configuration are there."""
+    """
+    Whether finished bundles of the same records and settings are there.
+
+    Whichever release made them: a bundle is worth what its evaluation says, and its manifest
+    states the release.
+    """
     try:
         manifests = [Manifest.read(folder) for folder in task.folders]
     except BundleError:
         return False
     return all(
         manifest.dataset_sha256 == task.dataset_sha256
-        and _is_same(manifest.config, task.config)
+        and _is_same(manifest.config, task)
+        and manifest.algorithm == task.algorithm
         and manifest.seed == task.seed
         for manifest in manifests
     )
 
 
-def _is_same(stored: dict[str, Any], config: TrainConfig) -> bool:
+def _is_same(stored: dict[str, Any], task: TrainTask) -> bool:
     """Whether settings written earlier, perhaps before newer ones existed, mean the same."""
     try:
-        return TrainConfig.model_validate(stored) == config
+        then = TrainConfig.model_validate(stored)
     except ValidationError:  # of a version with other settings
         return False
+    return _decisive(then, task.algorithm) == _decisive(task.config, task.algorithm)
+
+
+def _decisive(config: TrainConfig, algorithm: str) -> dict[str, Any]:
+    """Return the settings that a training follows from: what else is trained changes nothing."""
+    others = {'algorithms', 'seeds', 'cql' if algorithm == 'bc' else 'bc'}
+    return config.model_dump(mode='json', exclude=others)
 
 
 def _steps_done(task: TrainTask) -> int:
@@ -180,7 +193,7 @@ def run_training(task: TrainTask) -> None:
             'record': task.dataset_sha256,
             'algorithm': task.algorithm,
             'seed': task.seed,
-            'config': task.config.model_dump(mode='json'),
+            'config': _decisive(task.config, task.algorithm),
         },
         sort_keys=True,
     )

@@ -107,8 +107,8 @@ def main(options: argparse.Namespace) -> int:
     evaluation = known_evaluation(evaluation_file)
     judged = judged_bundles(bundles, [junction.plan.junction_id for junction in junctions])
     asked = config.evaluate.model_dump(mode='json')
-    same = {'policies': judged, 'config': asked}
-    same |= {'played_by': played_by(), 'judged_by': judged_by()}
+    code = {'played_by': played_by(), 'judged_by': judged_by()}
+    same: dict[str, Any] = {'policies': judged, 'config': asked, **code}
     if any(evaluation.get(key) != value for key, value in same.items()):
         with (
             timed(folder, 'judge'),

@@ -16,7 +16,7 @@ from saferl_ros.scenario.demand import count_departures
 from saferl_ros.scenario.spec import load_scenario
 from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
 from saferl_ros.train.config import TrainConfig
-from saferl_ros.yaml_file import read_yaml
+from saferl_ros.yaml_file import CONFIG, read_yaml
 
 Part = TypeVar('Part', bound=BaseModel)
 
@@ -24,9 +24,7 @@ Part = TypeVar('Part', bound=BaseModel)
 class RunConfig(BaseModel):
     """Everything that decides a run, from one YAML file."""
 
-    model_config = ConfigDict(
-        use_attribute_docstrings=True, frozen=True, extra='forbid', coerce_numbers_to_str=True
-    )
+    model_config = ConfigDict(**CONFIG, coerce_numbers_to_str=True)
 
     name: str = Field(pattern=r'^[A-Za-z0-9._-]+$')
     """letters, digits and . _ -; results go to runs/<name>."""

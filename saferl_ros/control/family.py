@@ -7,7 +7,7 @@ probability follows from stated ranges. They are the behaviour that policies lea
 ``net``
     the network's own plan, green by green;
 ``library``
-    one plan for the whole episode, its greens drawn from wide ranges;
+    one plan for the whole episode, its greens drawn once;
 ``splits``
     the own order, the greens drawn anew each cycle;
 ``leadlag``
@@ -24,13 +24,14 @@ from itertools import pairwise
 from typing import get_args, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from saferl_ros.control.controller import Decision, Moment
 from saferl_ros.env.junction import DECISION_S
 from saferl_ros.naming import edge_of
 from saferl_ros.signals import SignalPlan
 from saferl_ros.signals.plan import GREEN_LAMPS
+from saferl_ros.yaml_file import CONFIG
 
 Plans = Literal['net', 'library', 'splits', 'leadlag', 'order']
 PLAN_FAMILIES: tuple[Plans, ...] = get_args(Plans)
@@ -43,7 +44,7 @@ _MINOR_SHIFTS: Shifts = {0: 1.0}
 class FamilyConfig(BaseModel):
     """Ranges of a family; probabilities of a set of shifts must add up to one."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
+    model_config = CONFIG
 
     plans: Plans = 'leadlag'
     """As saferl record --plans."""
@@ -162,11 +163,7 @@ class FixedTimeFamily:
         self._belief = config.vary_share  # that the running cycle varies
         self._cycle = self._draw_cycle(None)
         self._position = 0
-
-    @property
-    def first_stage(self) -> int:
-        """The stage that the first cycle starts with."""
-        return self._cycle[0][0].stage
+        self._kept_s = -1.0  # green at the last decision that kept the running stage
 
     def _draw_cycle(self, last_stage: int | None) -> list[tuple[Slot, float]]:
         """Return the next cycle's slots in order, each with its green [s]."""
@@ -201,17 +198,20 @@ class FixedTimeFamily:
         signal = moment.signal
         if signal.stage != slot.stage:
             self._resume(signal.stage)
+            self._kept_s = -1.0
             slot, green_s = self._cycle[self._position]
         elapsed_s = signal.green_elapsed_s
         ending = self._ending_probability(slot, elapsed_s)
         if elapsed_s < green_s - 1e-6:
             hold_s = min(DECISION_S, green_s - elapsed_s)
             keeps_usually = float(elapsed_s < slot.usual_s - 1e-6)
+            self._kept_s = elapsed_s
             return Decision(
                 stage=slot.stage, hold_s=hold_s, probability=self._see(1 - ending, keeps_usually)
             )
-        ends_usually = float(abs(elapsed_s - slot.usual_s) < 1e-6)
+        ends_usually = float(self._ends_now(slot.usual_s, elapsed_s))
         ended = max(self._see(ending, ends_usually), 1e-6)
+        self._kept_s = -1.0
         choice = self._advance(slot.stage)
         return Decision(stage=self._cycle[self._position][0].stage, probability=ended * choice)
 
@@ -233,9 +233,17 @@ class FixedTimeFamily:
         """Probability that a green ends now, given that it has lasted until now."""
         if self._is_constant:
             return 0.0 if elapsed_s < self._cycle[self._position][1] - 1e-6 else 1.0
-        alive = sum(p for green_s, p in slot.greens if green_s >= elapsed_s - 1e-6)
-        ends = sum(p for green_s, p in slot.greens if abs(green_s - elapsed_s) < 1e-6)
+        alive = sum(p for green_s, p in slot.greens if green_s > self._kept_s + 1e-6)
+        ends = sum(p for green_s, p in slot.greens if self._ends_now(green_s, elapsed_s))
         return ends / alive if alive > 0 else 1.0
+
+    def _ends_now(self, green_s: float, elapsed_s: float) -> bool:
+        """
+        Whether a green of this length ends at this decision and has not ended at the one before.
+
+        It ends with the first simulation step that completes it, which may be a little later.
+        """
+        return self._kept_s + 1e-6 < green_s <= elapsed_s + 1e-6
 
     def _advance(self, last_stage: int) -> float:
         """Go to the next slot; return the probability of this choice among the possible ones."""

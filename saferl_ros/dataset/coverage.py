@@ -152,7 +152,7 @@ def _follows_by_queue(record: Record, episodes: list[Episode]) -> dict[str, list
 
 
 def _thin(decisions: Counter[tuple[int, int, int]], n_stages: int) -> list[dict[str, float]]:
-    """Return the changes that were made rarely though their stage was often at a decision."""
+    """Return the choices that were made rarely, of each stage the one to keep it included."""
     changes: Counter[tuple[int, int]] = Counter()
     for (stage, _, action), count in decisions.items():
         changes[stage, action] += count
@@ -180,7 +180,7 @@ def _green_ends(episodes: list[Episode], plan: SignalPlan) -> list[dict[str, Any
             is_asked = shows & (e.applied_stage != stage)
             is_forced = shows & ~is_asked & (e.stage[1:] != stage)
             n_asked, n_forced = n_asked + int(is_asked.sum()), n_forced + int(is_forced.sum())
-            lengths |= set((e.green_elapsed_s[:-1][is_asked] // ELAPSED_BIN_S).tolist())
+            lengths |= set(e.green_elapsed_s[:-1][is_asked].round().tolist())
         rows.append(
             {
                 'stage': stage,

@@ -19,6 +19,9 @@ RewardName = Literal['time_lost', 'diff-waiting-time', 'average-speed', 'queue',
 REWARDS: tuple[RewardName, ...] = get_args(RewardName)
 
 
+MOMENTARY = ('average-speed', 'queue', 'pressure')  # how it is when a decision ends
+
+
 class Reward(Protocol):
     """What the junction simulation asks of a reward."""
 

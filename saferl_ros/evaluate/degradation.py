@@ -16,6 +16,7 @@ from saferl_ros.evaluate.contest import Contestant, Match, play_matches, Progres
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.scenario import DemandVariation, Split, Surge
 from saferl_ros.scenario.ranges import DemandScale
+from saferl_ros.yaml_file import CONFIG
 
 BROKEN = ('blind detectors', 'stuck detectors')  # kinds that mislead whoever looks at detectors
 KINDS = (*BROKEN, 'demand', 'surge', 'rain')  # a lane cannot be closed everywhere
@@ -28,7 +29,7 @@ Share = Annotated[float, Field(gt=0, le=1)]  # of the detectors
 class DegradationConfig(BaseModel):
     """How widely to look for trouble."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
+    model_config = CONFIG
 
     demands: int = Field(default=0, ge=0)
     """Test demands per disturbance; zero leaves it out, and then no gate passes."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from saferl_ros.dataset.intervals import ratio_interval
 from saferl_ros.errors import DatasetError
 from saferl_ros.evaluate.degradation import BROKEN, KINDS
 from saferl_ros.evaluate.judge import BASELINES
+from saferl_ros.yaml_file import CONFIG
 
 N_NAMED = 3  # collisions that a reason names
 
@@ -24,7 +25,7 @@ class GateConfig(BaseModel):
     happen by its sum over all demands, delay under disturbances by its mean.
     """
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
+    model_config = CONFIG
 
     max_delay_over_net_plan: float = Field(default=1.0, gt=0)
     """Upper end of the interval of the ratio."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 import saferl_ros
 from saferl_ros import __version__
@@ -37,6 +37,7 @@ from saferl_ros.evaluate.tune import tune_baselines, TuneConfig
 from saferl_ros.scenario import DemandVariation, Split
 from saferl_ros.scenario.ranges import ScaleRange
 from saferl_ros.sumo.home import sumo_version
+from saferl_ros.yaml_file import CONFIG
 
 EVALUATION_VERSION = 5
 # baselines whose degradation curves are drawn
@@ -59,7 +60,7 @@ BASELINES = ('net_plan', 'own_plan', 'best_plan', 'actuated', 'max_pressure', 'b
 class EvaluateConfig(BaseModel):
     """On which demands to judge."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
+    model_config = CONFIG
 
     seeds: int = Field(default=10, ge=0, le=1000)
     """Resampled demands."""

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from saferl_ros.control.family import FamilyConfig, MAIN_GREEN_S, make_slots
 from saferl_ros.control.max_pressure import MaxPressureConfig
@@ -29,12 +29,13 @@ from saferl_ros.shield.fallback import FixedTimeProgram
 from saferl_ros.signals import ProgramInterval, SignalPlan
 from saferl_ros.sumo.actuated import ActuatedConfig
 from saferl_ros.sumo.coordination import coordinated_with, with_cycle
+from saferl_ros.yaml_file import CONFIG
 
 
 class TuneConfig(BaseModel):
     """How long to search."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
+    model_config = CONFIG
 
     scales: tuple[DemandScale, ...] = Field(default=(1.0, 0.75, 0.9, 1.15), min_length=1)
     """Demands that baselines are tuned on, over the nominal one."""

@@ -10,7 +10,7 @@ import shutil
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, ValidationInfo
+from pydantic import BaseModel, Field, field_validator, ValidationInfo
 
 from saferl_ros import __version__
 from saferl_ros.control.family import FamilyConfig
@@ -25,6 +25,7 @@ from saferl_ros.record.revision import git_revision
 from saferl_ros.scenario import DemandVariation, Split, Surge
 from saferl_ros.scenario.ranges import ScaleRange
 from saferl_ros.sumo.home import sumo_version
+from saferl_ros.yaml_file import CONFIG
 
 _VERSIONS = {'package_version', 'git_revision', 'sumo_version'}  # of what recorded
 
@@ -32,7 +33,7 @@ _VERSIONS = {'package_version', 'git_revision', 'sumo_version'}  # of what recor
 class RecordConfig(BaseModel):
     """What to record."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
+    model_config = CONFIG
 
     episodes: int = Field(default=100, ge=1, le=100_000)
     """How many hours, or whatever an episode of the scenario lasts."""

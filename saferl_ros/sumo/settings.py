@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from saferl_ros.errors import ConfigError
 from saferl_ros.signals.clearance import WALKING_MPS
 from saferl_ros.sumo.network import Network
+from saferl_ros.yaml_file import CONFIG
 
 DEFAULT_MAX_GREEN_S = 60.0
 WALK_KEYS = frozenset({'walk_s', 'walking_mps', 'pedestrians'})  # nothing without a crossing
@@ -26,7 +27,7 @@ class PlanLimits(BaseModel):
     one): who knows of lower speeds or shorter ways corrects the network.
     """
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
+    model_config = CONFIG
 
     min_green_s: float = Field(default=5.0, ge=3)
     """Shortest green [s]."""
@@ -55,12 +56,7 @@ DEFAULT_LIMITS = PlanLimits()
 class SignalSettings(BaseModel):
     """The settings of a network's junctions, from YAML: ``junctions: {ID: {min_green_s: 8}}``."""
 
-    model_config = ConfigDict(
-        use_attribute_docstrings=True,
-        frozen=True,
-        extra='forbid',
-        coerce_numbers_to_str=True,
-    )
+    model_config = ConfigDict(**CONFIG, coerce_numbers_to_str=True)
 
     default: PlanLimits = DEFAULT_LIMITS
     """Of every junction that is not named."""

@@ -31,7 +31,7 @@ class WeightAverage:
     def update(self) -> None:
         """Take the module's present weights into the mean."""
         self._n += 1
-        decay = min(self._decay, self._n / (self._n + 10))  # starts as a plain mean
+        decay = min(self._decay, self._n / (self._n + 10))  # at first of the newest tenth
         torch = load_torch()
         with torch.no_grad():
             for name, value in self._module.state_dict().items():

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from saferl_ros.errors import ConfigError
+from saferl_ros.yaml_file import CONFIG
 
 ALGORITHMS = ('cql', 'bc', 'dqn')
 HiddenUnits = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]  # by layer
@@ -16,7 +17,7 @@ HiddenUnits = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_lengt
 class QLearningConfig(BaseModel):
     """Conservative Q-learning and, with one such network and the same data, offline Double DQN."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
+    model_config = CONFIG
 
     steps: int = Field(default=20_000, ge=1)
     """Gradient steps."""
@@ -39,7 +40,10 @@ class QLearningConfig(BaseModel):
     discount_by_time: bool = True
     """A decision of 15 s counts as three; else each counts as one."""
     hidden_units: HiddenUnits = (32, 32)
-    """Of each layer; larger ones learn the noise of the record."""
+    """
+    Of each layer; larger ones learn the noise of the record. One network for all junctions takes
+    the width alone.
+    """
     mask_illegal: bool = True
     """Never bootstrap from a stage that the automaton would refuse."""
     ensemble: int = Field(default=10, ge=1, le=50)
@@ -80,13 +84,17 @@ class QLearningConfig(BaseModel):
     def _one_of_both(self) -> QLearningConfig:
         if self.n_quantiles and self.ensemble > 1:
             raise ValueError(f'n_quantiles {self.n_quantiles} is for one network: add ensemble: 1')
+        if self.pessimism and self.ensemble == 1:
+            raise ValueError(
+                f'pessimism {self.pessimism:g} needs an ensemble of at least 2, which can disagree'
+            )
         return self
 
 
 class CloningConfig(BaseModel):
     """Behaviour cloning: imitates the own plan, the honest baseline."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
+    model_config = CONFIG
 
     steps: int = Field(default=6_000, ge=1)
     """Gradient steps."""
@@ -103,7 +111,7 @@ class CloningConfig(BaseModel):
 class FqeConfig(BaseModel):
     """Fitted Q evaluation on held-out episodes: a view of value without simulating."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True, extra='forbid')
+    model_config = CONFIG
 
     steps: int = Field(default=1_000, ge=0)
     """Gradient steps of an estimate; zero leaves it out."""
@@ -124,13 +132,11 @@ class FqeConfig(BaseModel):
 class TrainConfig(BaseModel):
     """Everything that decides a training."""
 
-    model_config = ConfigDict(
-        use_attribute_docstrings=True, frozen=True, extra='forbid', coerce_numbers_to_str=True
-    )
+    model_config = ConfigDict(**CONFIG, coerce_numbers_to_str=True)
 
     algorithms: tuple[str, ...] = ('cql', 'bc')
     """cql, bc (behaviour cloning), dqn (offline double DQN)."""
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(1,), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(1,), min_length=1)
     """A training each."""
     holdout_share: float = Field(default=0.1, ge=0, lt=1)
     """Episodes kept for TD error and FQE."""
@@ -165,6 +171,13 @@ class TrainConfig(BaseModel):
         if self.leave_out and not self.shared:
             raise ValueError(
                 "leave_out needs 'shared: true': a network for each junction leaves out none"
+            )
+        q = self.cql
+        if self.shared and (q.n_quantiles or not q.mask_illegal or len(set(q.hidden_units)) > 1):
+            raise ValueError(
+                "'shared: true' has a network of its own, masked and without quantiles, whose "
+                'layers are all of one width: leave out n_quantiles and mask_illegal, and state '
+                'one width'
             )
         if self.shared and set(self.algorithms) == {'bc'}:
             raise ValueError(

@@ -16,6 +16,7 @@ from saferl_ros.train.algorithm import create_algorithm, create_shared
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.train.masked_q import legal_columns
 from saferl_ros.train.replay import (
+    by_time,
     Floats,
     join,
     make_transitions,
@@ -42,14 +43,15 @@ def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) ->
     """
     Return what one junction's record teaches.
 
+    What is held out is the same for all, so that their values by fitted Q evaluation compare.
+
     :param name: ``cql``, ``bc`` or ``dqn``; behaviour cloning learns from the own plan.
     :raises DatasetError: if the record has no episodes to learn from.
     """
-    behaviour = record.own_plan() if name == 'bc' else record.behaviour()
-    if not behaviour:
-        behaviour = record.behaviour()
     scales = _scales(record, config)
-    data, held_out = _split(behaviour, config, scales, is_cloning=name == 'bc')
+    data, held_out = _split(_behaviour(record), config, scales)
+    if name == 'bc' and (own := _rewarded(record, record.own_plan())):
+        data, _ = _split(own, config, scales, is_cloning=True)
     shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
     columns = legal_columns(record.spec)
     return Lesson(
@@ -83,7 +85,7 @@ def shared_lesson(
     for record in records:
         encode = StageEncoding(record.plan, record.spec)
         scales.append(_scales(record, config))
-        data, held_out = _split(record.behaviour(), config, scales[-1])
+        data, held_out = _split(_behaviour(record), config, scales[-1])
         parts.append(_encoded(data, encode, n_stages))
         if held_out is not None:
             held.append(_encoded(held_out, encode, n_stages))
@@ -98,9 +100,17 @@ def shared_lesson(
     )
 
 
+def _behaviour(record: Record) -> list[Episode]:
+    return _rewarded(record, record.behaviour())
+
+
+def _rewarded(record: Record, episodes: Sequence[Episode]) -> list[Episode]:
+    return by_time(episodes, record.manifest.get('reward', 'time_lost'))
+
+
 def _scales(record: Record, config: TrainConfig) -> tuple[float, float]:
     """Return the factors on the rewards to learn from, and on the recorded ones."""
-    episodes, cql = record.behaviour(), config.cql
+    episodes, cql = _behaviour(record), config.cql
     shaped = reward_scale(episodes, gamma=cql.gamma, shaping=cql.shaping)
     return cql.reward_mean * shaped, reward_scale(episodes)
 

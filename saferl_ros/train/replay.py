@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from saferl_ros.dataset.schema import Episode, Record
 from saferl_ros.env.junction import DECISION_S
+from saferl_ros.env.reward import MOMENTARY
 from saferl_ros.errors import DatasetError
 from saferl_ros.train.balance import balanced_weights
 from saferl_ros.train.library import load_d3rlpy
@@ -38,13 +39,18 @@ class Transitions:
 def reward_scale(
     episodes: Sequence[Episode], *, gamma: float = 1.0, shaping: float = 0.0
 ) -> float:
-    """Return the factor that makes 1 the mean absolute shaped reward per decision interval."""
-    total, n_intervals = 0.0, 0.0
+    """
+    Return the factor that makes 1 the mean absolute shaped reward per decision interval.
+
+    It is 1 where all rewards are zero, or nothing but rounding is left of them.
+    """
+    total, n_intervals, rounding = 0.0, 0.0, 0.0
     for episode in map(merge_short_holds, episodes):
         intervals = episode.elapsed_s / DECISION_S
         total += float(np.abs(shaped_rewards(episode, intervals, gamma, shaping)).sum())
         n_intervals += float(intervals.sum())
-    return n_intervals / total if total > 0 else 1.0
+        rounding += 1e-6 * float(np.abs(episode.reward).sum()) / (1 - gamma if shaping else 1.0)
+    return n_intervals / total if total > rounding else 1.0
 
 
 def shaped_rewards(episode: Episode, intervals: Floats, gamma: float, shaping: float) -> Floats:
@@ -67,6 +73,21 @@ def shaped_rewards(episode: Episode, intervals: Floats, gamma: float, shaping: f
     potential = shaping / (1 - gamma) * np.concatenate([rate[:1], rate])  # before each decision
     shaped = episode.reward + gamma**intervals * potential[1:] - potential[:-1]
     return shaped.astype(np.float32)
+
+
+def by_time(episodes: Sequence[Episode], reward: str) -> list[Episode]:
+    """
+    Return the episodes with rewards that add up over time, whatever the length of decisions.
+
+    sumo-rl's momentary rewards are one number a decision: ``queue`` would pay for a change of 15 s
+    once and for keeping as long three times, and teach to change for ever. Here such a reward
+    stands for every ``DECISION_S`` that its decision lasted, as in sumo-rl, where all are as long.
+
+    :param reward: which one was recorded.
+    """
+    if reward not in MOMENTARY:
+        return list(episodes)
+    return [replace(e, reward=e.reward * (e.elapsed_s / DECISION_S)) for e in episodes]
 
 
 def merge_short_holds(episode: Episode) -> Episode:
@@ -186,7 +207,7 @@ def split_holdout(
     episodes: Sequence[Episode], share: float
 ) -> tuple[list[Episode], list[Episode]]:
     """Return (episodes to learn from, held-out episodes); the last ones are held out."""
-    n_held = round(len(episodes) * share) if len(episodes) > 1 else 0
+    n_held = min(round(len(episodes) * share), len(episodes) - 1)  # one is left to learn from
     n_kept = len(episodes) - n_held
     return list(episodes[:n_kept]), list(episodes[n_kept:])
 

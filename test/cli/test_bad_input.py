@@ -270,7 +270,7 @@ def test_a_finished_bundle_is_not_replaced(small_bundles, small_record, tmp_path
     shutil.copytree(small_bundles / 'bc', out / 'bc')
     before = (out / 'bc' / 'manifest.json').read_bytes()
     done = saferl_in_process('train', small_record, '-o', out, '--algo', 'bc', '--seeds', 7)
-    assert_refused(done, 'bc', 'finished bundle', 'another output')
+    assert_refused(done, 'bc', 'a bundle of another record', 'another output')
     assert (out / 'bc' / 'manifest.json').read_bytes() == before
 
 

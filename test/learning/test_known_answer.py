@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 import gc
+import math
 from types import SimpleNamespace
 import weakref
 
@@ -15,13 +16,22 @@ import torch
 from saferl_ros.bundle.export import export_bundle
 from saferl_ros.bundle.load import load_bundle
 from saferl_ros.dataset.schema import Record
+from saferl_ros.errors import BundleError, ConfigError
 from saferl_ros.train.algorithm import create_algorithm, scorer_module
 from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, TrainConfig
 from saferl_ros.train.learner import choices_of, fqe_value, td_error, train_algorithm
 from saferl_ros.train.lesson import Lesson, lesson_of
 from saferl_ros.train.library import load_d3rlpy
 from saferl_ros.train.masked_q import ILLEGAL_VALUE
-from saferl_ros.train.replay import batches, make_transitions, merge_short_holds, to_replay_buffer
+from saferl_ros.train.replay import (
+    batches,
+    make_transitions,
+    merge_short_holds,
+    reward_scale,
+    split_holdout,
+    to_replay_buffer,
+)
+from saferl_ros.yaml_file import build_model
 
 pytestmark = pytest.mark.slow
 
@@ -359,6 +369,76 @@ def test_the_replay_buffer_states_the_plans_number_of_actions():
     buffer = to_replay_buffer(replace(data, episodes=one_sided))
     assert buffer.dataset_info.action_size == 2
     assert buffer.transition_count > 0
+
+
+@pytest.mark.parametrize('reward', ['queue', 'pressure', 'average-speed'])
+def test_a_momentary_reward_counts_for_as_long_as_its_decision_lasts(reward):
+    data, _ = record(2, 40)
+    elapsed_s = np.tile(np.array([5.0, 15.0], np.float32), 20)
+    episodes = [
+        replace(e, reward=np.full(40, -10.0, np.float32), elapsed_s=elapsed_s)
+        for e in data.episodes
+    ]
+    queues = replace(data, manifest={**data.manifest, 'reward': reward}, episodes=episodes)
+    config = TrainConfig(algorithms=('cql',), holdout_share=0.0)
+    found = lesson_of(queues, 'cql', config, device='cpu').data
+    np.testing.assert_allclose(found.rewards, -found.intervals, rtol=1e-6)  # no length is favoured
+    np.testing.assert_allclose(found.plain_rewards, found.rewards, rtol=1e-6)
+    summed = replace(queues, manifest={**data.manifest, 'reward': 'diff-waiting-time'})
+    found = lesson_of(summed, 'cql', config, device='cpu').data
+    assert len(set(found.rewards.tolist())) == 1
+
+
+def test_what_is_held_out_is_the_same_for_every_algorithm():
+    data, _ = record(20, 60)
+    held = [lesson_of(data, name, TrainConfig(), device='cpu').held_out for name in ('cql', 'bc')]
+    assert held[0] is not None
+    np.testing.assert_array_equal(held[0].observations, held[1].observations)
+
+
+@pytest.mark.parametrize(('n', 'share', 'n_kept'), [(2, 0.75, 1), (4, 0.9, 1), (1, 0.9, 1)])
+def test_an_episode_is_left_to_learn_from(n, share, n_kept):
+    data, _ = record(n, 20)
+    kept, held = split_holdout(data.episodes, share)
+    assert (len(kept), len(kept) + len(held)) == (n_kept, n)
+
+
+def test_rewards_of_which_only_rounding_is_left_are_not_scaled_up():
+    data, _ = record(2, 60)
+    third = np.full(60, -1 / 3, dtype=np.float32)
+    episodes = [replace(e, reward=third) for e in data.episodes]
+    assert reward_scale(episodes, gamma=0.9, shaping=1.0) == 1.0
+    assert reward_scale(episodes) == pytest.approx(3.0)
+
+
+def test_a_training_that_diverged_is_not_exported(tmp_path):
+    data, _ = record(4, 60)
+    config = TrainConfig(
+        algorithms=('cql',),
+        cql=QLearningConfig(steps=20, ensemble=2, learning_rate=1e30),
+        fqe=FqeConfig(steps=0),
+    )
+    lesson = lesson_of(data, 'cql', config, device='cpu')
+    training = train_algorithm(lesson, 'cql', config, 1, tmp_path / 'log')
+    with pytest.raises(BundleError, match=r'cql of junction known diverged.*learning_rate'):
+        export_bundle(training, data, config, tmp_path / 'cql', dataset_sha256='0' * 64)
+    assert [path.name for path in tmp_path.iterdir()] == ['log']
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'cql': {'learning_rate': math.inf}}, 'finite'),
+        ({'cql': {'pessimism': 1.0, 'ensemble': 1}}, 'pessimism 1 needs an ensemble'),
+        ({'seeds': [202406121230]}, 'less than 4294967296'),
+        ({'shared': True, 'cql': {'n_quantiles': 8, 'ensemble': 1}}, 'without quantiles'),
+        ({'shared': True, 'cql': {'mask_illegal': False}}, 'masked'),
+        ({'shared': True, 'cql': {'hidden_units': [64, 32]}}, 'one width'),
+    ],
+)
+def test_settings_that_cannot_mean_anything_are_refused(change, words):
+    with pytest.raises(ConfigError, match=words):
+        build_model(TrainConfig, change, 'the options')
 
 
 def test_transitions_discount_by_time_and_weigh_by_probability():

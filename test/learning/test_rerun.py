@@ -8,6 +8,7 @@ from pathlib import Path
 from known import record
 import pytest
 
+from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.manifest import Manifest
 from saferl_ros.bundle.produce import train_all
 from saferl_ros.dataset.io import write_record
@@ -32,7 +33,7 @@ def test_a_bundle_from_before_a_setting_existed_is_kept(tmp_path):
     )
 
     def trained_at(config: TrainConfig) -> int:
-        (bundle,) = train_all([file], config, out, jobs=1).values()
+        bundle = train_all([file], config, out, jobs=1)['bc']
         return (Path(bundle) / 'policy.onnx').stat().st_mtime_ns
 
     first = trained_at(config)
@@ -40,4 +41,15 @@ def test_a_bundle_from_before_a_setting_existed_is_kept(tmp_path):
     del manifest.config['cql']['pessimism']
     manifest.write(out / 'bc')
     assert trained_at(config) == first
+    more = {'algorithms': ('cql', 'bc'), 'seeds': (1, 2), 'cql': QLearningConfig(steps=30)}
+    assert trained_at(config.model_copy(update=more)) == first  # what else is trained matters not
+    assert sorted(path.name for path in out.iterdir()) == ['bc', 'bc_2', 'cql', 'cql_2', 'logs']
     assert trained_at(config.model_copy(update={'bc': CloningConfig(steps=30)})) != first
+
+
+def test_a_bundle_that_is_not_whole_yet_is_none(tmp_path):
+    (tmp_path / 'A').mkdir()
+    (tmp_path / 'A' / 'manifest.json').touch()
+    (tmp_path / 'A.writing').mkdir()
+    (tmp_path / 'A.writing' / 'manifest.json').touch()
+    assert find_bundles(tmp_path) == [tmp_path / 'A']

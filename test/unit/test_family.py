@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from itertools import islice
+import math
 
 from known import two_way_plan
 import numpy as np
@@ -25,10 +27,11 @@ def cologne1() -> SignalPlan:
     return derive_plan(network, signal_ids(network)[0])
 
 
-def decisions(plan: SignalPlan, config: FamilyConfig, seed: int = 0):
+def decisions(plan: SignalPlan, config: FamilyConfig, seed: int = 0, step_s: float = 1.0):
     """Drive a family through a sequencer; yield (stage, green so far, decision)."""
     family = FixedTimeFamily(plan, config, np.random.default_rng(seed))
-    sequencer = StageSequencer(plan, initial_stage=plan.program[0].stage_index)
+    first = plan.program[0].stage_index
+    sequencer = StageSequencer(plan, step_s=step_s, initial_stage=first)
     quiet = [False] * plan.n_links
     while True:
         while not sequencer.is_decision_due:
@@ -47,7 +50,8 @@ def decisions(plan: SignalPlan, config: FamilyConfig, seed: int = 0):
         yield sequencer.stage, elapsed_s, decision
         assert sequencer.request(decision.stage).value == 'accepted'
         keeps = decision.stage == sequencer.stage
-        for _ in range(int(decision.hold_s or 5) if keeps else 1):
+        hold_s = decision.hold_s or DECISION_S
+        for _ in range(math.ceil(hold_s / step_s - 1e-9) if keeps else 1):
             sequencer.step(quiet)
 
 
@@ -90,6 +94,41 @@ def test_stated_probabilities_are_the_frequencies(cologne1, plans):
         visits = choices.total()
         if visits > 1000 and 0.05 < choices[state[0]] / visits < 1:
             assert weight[state] / visits == pytest.approx(1, abs=0.08)
+
+
+@pytest.mark.parametrize(
+    ('min_green_s', 'step_s', 'changes'),
+    [
+        (7.5, 1.0, {}),
+        (5.0, 0.4, {}),
+        (5.0, 2.0, {}),
+        (5.0, 1.0, {'grid_s': 2.5, 'vary_share': 0.2}),
+        (7.5, 2.0, {'vary_share': 0.2}),
+    ],
+)
+def test_a_green_that_a_step_rounds_up_keeps_its_probability(
+    cologne1, min_green_s, step_s, changes
+):
+    stages = tuple(replace(stage, min_green_s=min_green_s) for stage in cologne1.stages)
+    plan = replace(cologne1, stages=stages)
+    shifts = {0: 0.5, 5: 0.3, 10: 0.2}
+    config = FamilyConfig(plans='splits', minor_shift_s=shifts, **changes)
+    visits: Counter[tuple[int, float]] = Counter()
+    weights: Counter[tuple[int, float]] = Counter()
+    for seed in range(3):
+        for stage, elapsed_s, decision in islice(decisions(plan, config, seed, step_s), 8000):
+            at = (
+                stage,
+                round(elapsed_s / DECISION_S),
+            )  # what is asked a little later belongs together
+            visits[at] += 1
+            weights[at] += (decision.stage != stage) / decision.probability
+            assert decision.stage == stage or decision.probability > 0.001
+    # where greens end, changes weigh as much as there were visits
+    ended = [weights[at] / n for at, n in visits.items() if n > 500 and weights[at]]
+    assert len(ended) >= 4
+    assert max(ended) < 1.5
+    assert sorted(ended)[len(ended) // 2] == pytest.approx(1, abs=0.2)
 
 
 @pytest.mark.parametrize('plans', ['leadlag', 'splits'])
