@@ -22,14 +22,16 @@ def balanced_weights(weights: Floats, episodes: Sequence[Episode], balance: str)
     :param weights: of each decision within its group, shape ``(N,)``.
     :param episodes: with N decisions in all.
     :param balance: what the groups are: ``none``, one of all; ``changes``, those that turn to
-        another stage and those that do not; ``clusters``, 20 of the states, found by k-means.
+        another stage and those that do not; ``clusters``, 20 of the states, found by k-means;
+        ``roots``, the same in shares of the square root of what they have.
     """
     if balance == 'none':
         return weights
     groups = _changes(episodes) if balance == 'changes' else _clusters(episodes)
     totals = np.bincount(groups, weights)
-    share = weights.sum() / np.count_nonzero(totals)
-    return np.asarray(weights * share / totals[groups], dtype=np.float32)
+    shares = np.sqrt(totals) if balance == 'roots' else np.sign(totals)
+    wanted = weights.sum() * shares / shares.sum()
+    return np.asarray(weights * (wanted / np.maximum(totals, 1e-9))[groups], dtype=np.float32)
 
 
 def _changes(episodes: Sequence[Episode]) -> npt.NDArray[np.int64]:

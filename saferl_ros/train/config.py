@@ -74,10 +74,10 @@ class QLearningConfig(BaseModel):
     """Steps between two copies into the target network."""
     max_weight: float = Field(default=20.0, ge=1)
     """Samples weigh 1 / behaviour probability, up to this."""
-    balance: Literal['none', 'changes', 'clusters'] = 'none'
+    balance: Literal['none', 'changes', 'clusters', 'roots'] = 'none'
     """
     What batches hold in equal shares: changes of stage and what keeps it, or 20 clusters of
-    states; none draws by the weights alone.
+    states, or these in shares of the root of what they have; none draws by the weights alone.
     """
 
     @model_validator(mode='after')

@@ -349,7 +349,7 @@ def test_pessimism_takes_off_what_the_members_disagree_on():
     np.testing.assert_array_equal(alone, scores_of(members[0]))
 
 
-@pytest.mark.parametrize('balance', ['changes', 'clusters'])
+@pytest.mark.parametrize('balance', ['changes', 'clusters', 'roots'])
 def test_every_group_is_drawn_equally_often(balance):
     data, _ = record(4, 60)
     episodes = data.behaviour()
@@ -357,10 +357,14 @@ def test_every_group_is_drawn_equally_often(balance):
     plain = make_transitions(episodes, scale=1.0, max_weight=20.0)
     assert found.weights.sum() == pytest.approx(plain.weights.sum(), rel=1e-5)
     scale = found.weights / plain.weights  # one number for each group
-    shares = [found.weights[np.isclose(scale, one)].sum() for one in np.unique(scale.round(5))]
+    groups = [np.isclose(scale, one) for one in np.unique(scale.round(5))]
+    shares = np.array([found.weights[group].sum() for group in groups])
     assert 2 <= len(shares) <= 20
     if balance == 'changes':
-        assert shares == pytest.approx([found.weights.sum() / 2] * 2, rel=1e-3)
+        assert shares == pytest.approx(found.weights.sum() / 2, rel=1e-3)
+    if balance == 'roots':
+        had = np.array([plain.weights[group].sum() for group in groups])
+        assert shares / np.sqrt(had) == pytest.approx(shares[0] / had[0] ** 0.5, rel=1e-2)
 
 
 def test_the_replay_buffer_states_the_plans_number_of_actions():
