@@ -24,7 +24,7 @@ from itertools import pairwise
 from typing import get_args, Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from saferl_ros.control.controller import Decision, Moment
 from saferl_ros.env.junction import DECISION_S
@@ -35,6 +35,7 @@ from saferl_ros.yaml_file import CONFIG
 
 Plans = Literal['net', 'library', 'splits', 'leadlag', 'order']
 PLAN_FAMILIES: tuple[Plans, ...] = get_args(Plans)
+CONSTANT: tuple[Plans, ...] = ('net', 'library')  # every cycle is like the first
 Shifts = dict[float, float]  # shift of a green [s] to its probability
 
 _MAIN_SHIFTS: Shifts = {-10: 0.1, -5: 0.2, 0: 0.4, 5: 0.2, 10: 0.1}
@@ -73,6 +74,15 @@ class FamilyConfig(BaseModel):
         if abs(sum(value.values()) - 1) > 1e-6 or min(value.values()) < 0:
             raise ValueError(f'probabilities must be positive and add up to 1, not {value}')
         return value
+
+    @model_validator(mode='after')
+    def _varies(self) -> FamilyConfig:
+        if self.vary_share < 1 and self.plans in CONSTANT:
+            raise ValueError(
+                f"vary_share {self.vary_share:g} is not for plans '{self.plans}', whose cycles are "
+                'all alike; leave it out'
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +167,7 @@ class FixedTimeFamily:
         self._config = config
         self._rng = rng
         self._groups = make_slots(plan, config)
-        self._is_constant = config.plans in ('net', 'library')
+        self._is_constant = config.plans in CONSTANT
         self._constant: list[tuple[Slot, float]] = []
         self._usual = [slot for group in self._groups for slot in group]
         self._belief = config.vary_share  # that the running cycle varies

@@ -199,5 +199,7 @@ def test_two_stages_never_swap():
 def test_shifts_must_add_up_to_one():
     with pytest.raises(ValueError, match='add up to 1'):
         FamilyConfig(main_shift_s={0: 0.5})
+    with pytest.raises(ValueError, match=r"vary_share 0.05 is not for plans 'library'"):
+        FamilyConfig(plans='library', vary_share=0.05)
     with pytest.raises(ValueError, match="'net', 'library', 'splits', 'leadlag' or 'order'"):
         FamilyConfig(plans='lead')
