@@ -79,8 +79,8 @@ class FamilyConfig(BaseModel):
     def _varies(self) -> FamilyConfig:
         if self.vary_share < 1 and self.plans in CONSTANT:
             raise ValueError(
-                f"vary_share {self.vary_share:g} is not for plans '{self.plans}', whose cycles are "
-                'all alike; leave it out'
+                f"vary_share {self.vary_share:g} is not for plans '{self.plans}', whose cycles "
+                'are all alike; leave it out'
             )
         return self
 
