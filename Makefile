@@ -20,16 +20,15 @@ help:            ## this list
 install: $(STAMP)  ## make .venv with everything
 
 $(STAMP): constraints.txt setup.py
-	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet -c constraints.txt torch  # the exact version first: see constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[all,dev]'
 	touch $@
 
-$(APT):          # a real browser for the report's test
+$(APT): | $(STAMP)  # a real browser for the report's test
 	command -v chromium > /dev/null && command -v chromedriver > /dev/null || \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver > /dev/null; }
-	mkdir -p $(VENV) && touch $@
+	touch $@
 
 ros: $(ROS)      ## add ROS 2 from wheels, and build saferl_msgs
 

@@ -171,6 +171,11 @@ class Observer:
         topic = f'/{names.topic(self.junction_id, name)}'
         return [one.node_name for one in self.node.get_publishers_info_by_topic(topic)]
 
+    def publisher_ids(self, name: str) -> list[bytes]:
+        topic = f'/{names.topic(self.junction_id, name)}'
+        found = self.node.get_publishers_info_by_topic(topic)
+        return [bytes(publisher.endpoint_gid) for publisher in found]
+
     def count_publishers(self, name: str) -> int:
         return self.node.count_publishers(f'/{names.topic(self.junction_id, name)}')
 

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 import struct
 import sys
+import time
 from typing import Any
 
 from saferl_ros.errors import BagError, MissingExtraError
@@ -68,6 +69,18 @@ class MessageTypes:
         """Return a type's definition with those it needs, such as ``std_msgs/msg/String``."""
         text, _ = self.store.generate_msgdef(type_name, ros_version=2)
         return str(text)
+
+
+class RisingClock:
+    """The wall clock, which never goes back: a bag is read in the order of its stamps."""
+
+    def __init__(self) -> None:
+        self._last_ns = 0
+
+    def now_ns(self) -> int:
+        """Return the time since 1970 [ns], later than at every call before."""
+        self._last_ns = max(self._last_ns + 1, time.time_ns())
+        return self._last_ns
 
 
 class SegmentWriter:

@@ -37,6 +37,8 @@ class StreetMoment:
     is_fallback: bool
     is_flash: bool
     readings: DetectorReadings
+    plan_fingerprint: str = ''  # of the plan and the observation that it goes by; empty if unsaid
+    spec_fingerprint: str = ''
 
     @property
     def halting_veh(self) -> float:
@@ -105,6 +107,8 @@ def _moment(state: Any, readings: Any, stamp_ns: int) -> StreetMoment:
         is_clearing=bool(state.is_clearing),
         is_fallback=bool(state.is_fallback),
         is_flash=int(state.mode) != 0,
+        plan_fingerprint=state.plan_fingerprint,
+        spec_fingerprint=readings.spec_fingerprint,
         readings=DetectorReadings(
             sim_time_s=float(state.stamp.sec) + float(state.stamp.nanosec) * 1e-9,
             **{

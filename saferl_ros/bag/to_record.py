@@ -38,6 +38,7 @@ class EpisodeCutter:
     def __init__(self, description: JunctionDescription, decision_s: float) -> None:
         self.episodes: list[Episode] = []
         self._features = FeatureVector(description.spec)
+        self._plan, self._spec = description.plan.fingerprint(), description.spec.fingerprint()
         self._decision_s = decision_s
         self._begin()
 
@@ -52,7 +53,12 @@ class EpisodeCutter:
         self._was_due = False
 
     def add(self, moment: StreetMoment) -> None:
-        """Take the next moment; one that does not follow the last begins a new episode."""
+        """
+        Take the next moment; one that does not follow the last begins a new episode.
+
+        :raises BagError: if it goes by another plan or observation than the description.
+        """
+        self._require(moment)
         before = self._before
         if before is not None and not _follows(before, moment):
             self.finish()
@@ -74,6 +80,18 @@ class EpisodeCutter:
                 self.finish()
                 self._decide(moment)
         self._before = moment
+
+    def _require(self, moment: StreetMoment) -> None:
+        for what, said, known in (
+            ('signal plan', moment.plan_fingerprint, self._plan),
+            ('observation', moment.spec_fingerprint, self._spec),
+        ):
+            if said not in ('', known):
+                raise BagError(
+                    f"the recording holds more than one {what} of junction '{moment.junction_id}' "
+                    f'({said[:12]} at {moment.now_s:g} s, {known[:12]} described last); give the '
+                    'segments of one of them, in a folder of their own'
+                )
 
     def _note_change(self, before: StreetMoment, stage: int) -> None:
         """The incumbent left its stage: in the last decision, or in one that we put before it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from saferl_ros.cli.arguments import add_command, add_json, check_output, require, Subparsers
 from saferl_ros.cli.screen import print_json, progress_bar
-from saferl_ros.errors import BundleError, DatasetError, MissingExtraError
+from saferl_ros.errors import BagError, BundleError, DatasetError, MissingExtraError
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -122,7 +122,7 @@ def _estimate(path: Path, bundle: Any, junction_id: str) -> Any:
         require('train', 'd3rlpy', 'torch')
         with progress_bar('estimating') as progress:
             return estimate_shadow_value(path, bundle, progress=progress)
-    except (MissingExtraError, DatasetError) as error:
+    except (BagError, MissingExtraError, DatasetError) as error:
         return Missing(reason=f'No estimate for {junction_id}: {error}.')
 
 
@@ -211,7 +211,8 @@ def print_score(junction: Any, verdict: str = '') -> None:
             f'{100 * estimate["difference_high"]:+.1f} %); this estimate is no evidence for going '
             'live'
         )
-    if len(found['policies']) > 1:
-        print(f'note: {len(found["policies"])} bundles answered in this recording; it mixes them')
+    n_bundles = len({(one['algorithm'], one['bundle_sha256']) for one in found['policies']})
+    if n_bundles > 1:
+        print(f'note: {n_bundles} bundles answered in this recording; it mixes them')
     if verdict:
         print(f'note: {verdict}')

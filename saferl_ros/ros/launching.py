@@ -6,7 +6,7 @@ The only file that imports ``launch`` and ``launch_ros``, which come with ROS 2 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -39,13 +39,15 @@ from launch_ros.actions import Node
 import yaml
 
 from saferl_ros.bundle.folders import find_bundles
-from saferl_ros.bundle.load import load_bundle
+from saferl_ros.bundle.load import Bundle, load_bundle
 from saferl_ros.errors import UsageError
 from saferl_ros.ros import names
 from saferl_ros.ros.graph import nodes_of, NodeSpec, params_file, USES
 from saferl_ros.ros.processes import GRACE_S
-from saferl_ros.ros.street_of import observation_of
+from saferl_ros.ros.street_of import check_street, DEFAULT_SCENARIO, observation_of
 from saferl_ros.scenario import load_scenario
+from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
+from saferl_ros.yaml_file import read_yaml
 
 MODES = {  # beside the fixed-time controller nobody else may command
     'simulation': names.MODES,
@@ -199,12 +201,17 @@ def nodes_given(use: str, given: Mapping[str, str]) -> list[NodeSpec]:
     bundles = [load_bundle(folder) for place in places for folder in find_bundles(place)]
     if bundles and use in _SIMULATED:
         more['observation'] = observation_of(bundles)
+        _check_street(given.get('scenario', ''), bundles, filed)
+    mode = _mode('argument', use, given['mode'])
+    if not mode:  # that of the file holds, if it is possible here
+        for stated in _stated('mode', filed):
+            _mode(f"{PARAMS_FILE} '{file}',", use, str(stated))
     factor = given.get('real_time_factor')
     return nodes_of(
         use,
         scenario=_scenario(given.get('scenario', '')),
         bundles=list(map(str, places)),
-        mode=_mode(use, given['mode']),
+        mode=mode,
         gui=_truth('gui', given.get('gui', '')),
         real_time_factor=_number('real_time_factor', factor, 0, 1000) if factor else None,
         record=str(Path(given['record']).expanduser()) if given['record'] else '',
@@ -242,9 +249,27 @@ def _scenario(text: str) -> str:
     return text
 
 
+def _check_street(scenario: str, bundles: Sequence[Bundle], filed: Mapping[str, Any]) -> None:
+    """Refuse bundles that would never decide on the bridge's street."""
+
+    def stated(name: str, default: Any) -> Any:
+        return next(iter(_stated(name, filed)), default)
+
+    signals = stated('signals', '')
+    check_street(
+        load_scenario(
+            scenario or stated('scenario', DEFAULT_SCENARIO),
+            routes=tuple(map(Path, stated('routes', ()))),
+        ),
+        bundles,
+        clearance=stated('clearance', 'legal'),
+        settings=read_yaml(Path(signals), SignalSettings) if signals else NO_SETTINGS,
+    )
+
+
 def _places(text: str, filed: Mapping[str, Any]) -> list[Path]:
     folders = [Path(part.strip()).expanduser() for part in text.split(',') if part.strip()]
-    if not folders and not _names_bundles(filed):
+    if not folders and not any(_stated('bundles', filed)):
         raise UsageError(
             'argument bundle is missing; give the folder of a policy bundle, such as '
             'bundle:=runs/demo/cql, several separated by commas'
@@ -252,20 +277,21 @@ def _places(text: str, filed: Mapping[str, Any]) -> list[Path]:
     return folders
 
 
-def _names_bundles(data: object) -> bool:
-    """Whether a parameter file names bundles, under whatever name of the node."""
+def _stated(name: str, data: object) -> list[object]:
+    """Return the values of a parameter in a file, under whatever names of nodes."""
     if not isinstance(data, Mapping):
-        return False
-    return bool(data.get('bundles')) or any(map(_names_bundles, data.values()))
+        return []
+    own = [data[name]] if name in data else []
+    return own + [value for part in data.values() for value in _stated(name, part)]
 
 
-def _mode(use: str, text: str) -> str:
+def _mode(where: str, use: str, text: str) -> str:
     if text and text not in MODES[use]:
         why = ''
         if text in names.MODES:
             why = ' beside the fixed-time controller; simulation.launch.py lets a policy command'
         raise UsageError(
-            f"argument mode: '{text}' is not possible{why}; choose one of {', '.join(MODES[use])}"
+            f"{where} mode: '{text}' is not possible{why}; choose one of {', '.join(MODES[use])}"
         )
     return text
 

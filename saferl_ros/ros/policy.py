@@ -254,8 +254,8 @@ class PolicyNode(SteadyLifecycleNode):
             response.success, response.message = False, str(error)
             self.get_logger().error(f'set_mode: {error}')
             return response
-        self.mode = request.mode
-        if self._is_active:
+        is_new, self.mode = request.mode != self.mode, request.mode
+        if is_new and self._is_active:  # whose publisher goes falls silent, and may lose command
             for seat in self._seats:
                 self._close_publishers(seat)
                 self._open_publishers(seat)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 import ctypes
+from functools import partial
 from importlib import import_module
 import os
 from pathlib import Path
@@ -54,11 +55,12 @@ def run_nodes(nodes: Sequence[NodeSpec], say: Callable[[str], None]) -> int:
         running: dict[str, subprocess.Popen[bytes]] = {}
         # a shell's background job ignores SIGINT, and SIGTERM would leave the nodes to the kernel
         before = {n: signal.signal(n, _interrupt) for n in (signal.SIGINT, signal.SIGTERM)}
+        end_with_me = partial(_end_with_parent, os.getpid())
         try:
             for node in nodes:
                 command = command_of(node, Path(folder) / f'{node.name}.yaml')
                 running[node.name] = subprocess.Popen(
-                    command, start_new_session=True, preexec_fn=_end_with_parent
+                    command, start_new_session=True, preexec_fn=end_with_me
                 )
             return _watch(nodes, running, say)
         except KeyboardInterrupt:
@@ -107,11 +109,11 @@ def _stop(running: dict[str, subprocess.Popen[bytes]], say: Callable[[str], None
                 continue
 
 
-def _end_with_parent() -> None:
-    """In the child: be interrupted when the parent dies, however it dies."""
+def _end_with_parent(parent: int) -> None:
+    """In the child: be interrupted when the parent dies, however it dies; it may have already."""
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() == 1:
+        if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGINT)
 
 

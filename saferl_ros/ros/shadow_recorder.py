@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 import sys
 import time
@@ -10,7 +11,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
-from saferl_ros.bag.files import SegmentWriter
+from saferl_ros.bag.files import RisingClock, SegmentWriter
 from saferl_ros.errors import BagError
 from saferl_ros.ros import diagnostics, names, qos
 from saferl_ros.ros.ears import DIAGNOSTICS, Ears, LOOK_PERIOD_S
@@ -56,6 +57,7 @@ class ShadowRecorder(Node):
         self._descriptions: dict[str, tuple[str, bytes]] = {}
         self._began_s = self._flushed_s = -1e9
         self._n_messages = 0
+        self._wall = RisingClock()
         self._said = self.create_publisher(DiagnosticArray, DIAGNOSTICS, qos.LOG)
         self._open()
 
@@ -68,13 +70,13 @@ class ShadowRecorder(Node):
         n = max((int(x) for x in numbers if x.isdigit()), default=-1) + 1
         self._segment = SegmentWriter(self._folder / f'segment_{n:05d}')
         for topic, (type_name, data) in self._descriptions.items():
-            self._segment.write(topic, type_name, time.time_ns(), data)
+            self._segment.write(topic, type_name, self._wall.now_ns(), data)
         self._began_s = self._flushed_s = time.monotonic()
 
     def on_message(self, topic: str, type_name: str, data: bytes) -> None:
         """Write one message as it came."""
         assert self._segment is not None
-        self._segment.write(topic, type_name, time.time_ns(), data)
+        self._segment.write(topic, type_name, self._wall.now_ns(), data)
         if topic.endswith(f'/{names.DESCRIPTION}'):
             self._descriptions[topic] = type_name, data
         self._n_messages += 1
@@ -122,14 +124,16 @@ class ShadowRecorder(Node):
                 executor.spin_once(timeout_sec=LOOK_PERIOD_S)
                 self._keep_house()
             self._take_the_rest(executor)
+            if self._segment is not None:
+                self._segment.close()
         except OSError as error:
+            if self._segment is not None:
+                with suppress(OSError):  # the first error is the one to tell
+                    self._segment.close()
             raise BagError(
                 f"recording to '{self._folder}' ended: {error.strerror or error}; what was "
                 'flushed before is readable'
             ) from error
-        finally:
-            if self._segment is not None:
-                self._segment.close()
         self.get_logger().info(f'{self._n_messages} messages in {self._folder}')
         return EXIT_OK
 

@@ -10,6 +10,8 @@ from saferl_ros.errors import BundleError, UsageError
 from saferl_ros.scenario import Scenario
 from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
 
+DEFAULT_SCENARIO = 'cologne1'
+
 
 def observation_of(bundles: Sequence[Bundle]) -> str:
     """

@@ -29,6 +29,7 @@ from saferl_ros.ros.pace import Pace
 from saferl_ros.ros.parameters import declare, Declared
 from saferl_ros.ros.program import EXIT_FAILED, EXIT_OK, run_program, Stopper
 from saferl_ros.ros.request_desk import RemoteAlarm
+from saferl_ros.ros.street_of import DEFAULT_SCENARIO
 from saferl_ros.ros.wire import Wire
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.shield import CabinetMode, CabinetTick, Shield, ShieldReason
@@ -38,7 +39,9 @@ from saferl_ros.sumo.simulation import SimulationOptions
 from saferl_ros.yaml_file import read_yaml
 
 PARAMETERS = (
-    Declared(name='scenario', default='cologne1', about='built-in name, .sumocfg, or .net.xml'),
+    Declared(
+        name='scenario', default=DEFAULT_SCENARIO, about='built-in name, .sumocfg, or .net.xml'
+    ),
     Declared(name='routes', default=(), about='route files for a .net.xml'),
     Declared(name='junctions', default=(), about='signals to control; by default all'),
     Declared(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+import time
 
 import numpy as np
 import pytest
 from small import crossing, crossing_readings, crossing_spec, signal_view
 
 from saferl_ros.bag.description import JunctionDescription
+from saferl_ros.bag.files import RisingClock
 from saferl_ros.bag.street import StreetMoment
 from saferl_ros.bag.to_record import EpisodeCutter
 from saferl_ros.dataset.schema import Episode
+from saferl_ros.errors import BagError
 from saferl_ros.shield import FixedTimeProgram
 from saferl_ros.signals import StageSequencer
 
@@ -95,6 +99,25 @@ def test_a_gap_a_new_run_and_an_hour_each_begin_an_episode():
     assert len(cut(moments(7300))) == 3
     gap = cut(moments(200, skip=(100,)))
     assert sum(e.elapsed_s.sum() for e in gap) < cut(moments(200))[0].elapsed_s.sum()
+
+
+def test_states_of_the_described_plan_and_observation_are_taken_and_no_others():
+    own = {
+        'plan_fingerprint': DESCRIPTION.plan.fingerprint(),
+        'spec_fingerprint': DESCRIPTION.spec.fingerprint(),
+    }
+    assert len(cut(replace(moment, **own) for moment in moments(200))) == 1
+    for name, word in (('plan_fingerprint', 'signal plan'), ('spec_fingerprint', 'observation')):
+        other = own | {name: 'f' * 64}
+        with pytest.raises(BagError, match=f"more than one {word} of junction 'crossing'"):
+            cut(moments(100), (replace(moment, **other) for moment in moments(100, run_id='b')))
+
+
+def test_the_clock_of_a_recording_never_goes_back(monkeypatch):
+    said = iter((5_000, 6_000, 2_000, 2_001, 7_000))
+    monkeypatch.setattr(time, 'time_ns', lambda: next(said))
+    clock = RisingClock()
+    assert [clock.now_ns() for _ in range(5)] == [5_000, 6_000, 6_001, 6_002, 7_000]
 
 
 def test_too_short_a_record_gives_no_decision():

@@ -21,7 +21,7 @@ from domains import Domain, MIDDLEWARE
 import pytest
 
 from saferl_ros.bag.files import read_messages
-from saferl_ros.ros.graph import USES
+from saferl_ros.ros.graph import params_file, USES
 
 pytestmark = pytest.mark.ros
 
@@ -281,6 +281,12 @@ def test_a_node_that_cannot_start_ends_all_and_is_named(launch, small_run):
         ('shadow', ['horizon_s:=0'], ['horizon_s', "'0'"]),
         ('shadow', ['scenario:=colonge1'], ['colonge1', 'cologne1']),
         ('shadow', ['params_file:=no.yaml'], ['params_file', 'no.yaml']),
+        (
+            'shadow',
+            [f'params_file:={params_file("simulation")}'],  # whose mode is active
+            ['params_file', 'simulation.params.yaml', 'mode', 'simulation.launch.py'],
+        ),
+        ('shadow', ['scenario:=cologne3'], ['is for junction', "scenario 'cologne3' has"]),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else value,
 )

@@ -151,6 +151,14 @@ def test_the_mode_decides_which_topic_there_is_and_is_validated(small_run, tmp_p
                 observer.spin_until(
                     lambda t=topic, n=int(other == mode): observer.count_publishers(t) == n
                 )
+        # the mode that holds is no news: a publisher that went and came would lose command
+        observer.call(SetMode, '/policy/set_mode', mode='active')
+        topic = names.REQUEST_TOPICS['active']
+        observer.spin_until(lambda: observer.count_publishers(topic) == 1)
+        before = observer.publisher_ids(topic)
+        assert observer.call(SetMode, '/policy/set_mode', mode='active').success
+        observer.spin_for(1.0)
+        assert observer.publisher_ids(topic) == before
         answer = observer.call(SetMode, '/policy/set_mode', mode='sideways')
         assert not answer.success
         assert 'shadow, advisory, active' in answer.message
