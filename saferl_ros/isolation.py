@@ -21,6 +21,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from typing import Any, TypeVar
 
@@ -43,11 +44,14 @@ class Nursery:
     :param prepare: called in the nursery, once, so that what it imports, and the module that it is
         of, are there for all children. It must start neither a thread nor a simulation, so it is
         a function of ours: what users write is seen by their children alone.
+    :param temporary: where its children make their temporary files; else where this process does.
 
     :raises Exception: what ``prepare`` raised.
     """
 
-    def __init__(self, prepare: Callable[[], Any] | None = None) -> None:
+    def __init__(
+        self, prepare: Callable[[], Any] | None = None, *, temporary: str | None = None
+    ) -> None:
         self._owner = os.getpid()
         self._is_sending = threading.Lock()
         self._control, control = socket.socketpair()
@@ -59,7 +63,11 @@ class Nursery:
                     [sys.executable, '-m', 'saferl_ros.nursery', *map(str, fds)],
                     pass_fds=fds,
                     stdin=subprocess.DEVNULL,
-                    env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
+                    env={
+                        **os.environ,
+                        'PYTHONPATH': os.pathsep.join(filter(None, sys.path)),
+                        **({'TMPDIR': temporary} if temporary else {}),
+                    },
                 )
             try:
                 is_ok, result = _ask(greeting, prepare)
@@ -217,7 +225,8 @@ def run_isolated(
     """
     Run ``function(task)`` for every task, each in a fresh process, ``jobs`` at a time.
 
-    Stopping early (Ctrl-C, an exception, closing the generator) ends the running processes.
+    Stopping early (Ctrl-C, an exception, closing the generator) ends the running processes, and
+    takes away what they leave in the folder for temporary files.
 
     :param prepare: see ``Nursery``.
 
@@ -225,7 +234,8 @@ def run_isolated(
     """
     if not tasks:
         return
-    nursery = Nursery(prepare)
+    temporary = tempfile.TemporaryDirectory(prefix='saferl_', ignore_cleanup_errors=True)
+    nursery = Nursery(prepare, temporary=temporary.name)
     running: set[IsolatedObject] = set()
     is_over = False
     changing = threading.Lock()  # of these two
@@ -257,6 +267,7 @@ def run_isolated(
                 child.kill()
         pool.shutdown(wait=True)
         nursery.close()
+        temporary.cleanup()
 
 
 def _is_over(pidfd: int, timeout_s: float | None = None) -> bool:

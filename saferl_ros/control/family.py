@@ -136,9 +136,10 @@ def _pairs(plan: SignalPlan, slots: list[Slot]) -> list[list[Slot]]:
     """Pair each left with its main movement if neighbours share an approach, else neighbours."""
     edges = [
         {
-            edge_of(link.from_lane)
+            edge_of(lane)
             for link, lamp in zip(plan.links, plan.stages[slot.stage].lamps, strict=True)
             if lamp in GREEN_LAMPS
+            for lane in {link.from_lane, *(lane for lane, _ in link.ways)}
         }
         for slot in slots
     ]

@@ -44,14 +44,15 @@ class MaxPressure:
     ) -> None:
         self._config = config
         self._upstream = _upstream_lanes(spec) if spec is not None and config.sees_upstream else {}
-        lanes = {link.from_lane for link in plan.links if link.from_lane}
+        lanes = {lane for link in plan.links for lane, _ in link.ways}
         self._n_lanes = Counter(map(edge_of, lanes))
         self._served: list[list[tuple[str, list[str]]]] = []
         for stage in plan.stages:
             fed: dict[str, list[str]] = {}
             for link, lamp in zip(plan.links, stage.lamps, strict=True):
-                if lamp in GREEN_LAMPS and link.from_lane:
-                    fed.setdefault(link.from_lane, []).append(link.to_lane)
+                if lamp in GREEN_LAMPS:
+                    for lane, out in link.ways:
+                        fed.setdefault(lane, []).append(out)
             self._served.append(list(fed.items()))
 
     def decide(self, moment: Moment) -> Decision:

@@ -21,7 +21,9 @@ class Calls:
 
     def __init__(self, plan: SignalPlan, spec: ObservationSpec) -> None:
         lanes = {lane.lane_id: n for n, lane in enumerate(spec.lanes)}
-        self._lane_of_link = [lanes.get(link.from_lane) for link in plan.links]
+        self._lanes_of_link = [
+            {lanes[lane] for lane, _ in link.ways if lane in lanes} for link in plan.links
+        ]
         self._open: list[int] = []  # lanes whose detectors are still to be read
         self._lamps = 'r' * plan.n_links
         self.now: tuple[bool, ...] = ()  # (n_links,)
@@ -31,17 +33,17 @@ class Calls:
         """Take note of a change of lamps: green ends a call."""
         self._lamps = lamps
         # a lamp without a vehicle lane (a crossing) has no detector, so it always calls
-        before = self.now or tuple(lane is None for lane in self._lane_of_link)
+        before = self.now or tuple(not lanes for lanes in self._lanes_of_link)
         self.now = tuple(
-            lane is None or (called and lamp not in GREEN_LAMPS)
-            for called, lamp, lane in zip(before, lamps, self._lane_of_link, strict=True)
+            not lanes or (called and lamp not in GREEN_LAMPS)
+            for called, lamp, lanes in zip(before, lamps, self._lanes_of_link, strict=True)
         )
-        lanes = {
-            lane
-            for called, lamp, lane in zip(self.now, lamps, self._lane_of_link, strict=True)
-            if lane is not None and not called and lamp not in GREEN_LAMPS
-        }
-        self._open = sorted(lanes)
+        is_open = [
+            lanes
+            for called, lamp, lanes in zip(self.now, lamps, self._lanes_of_link, strict=True)
+            if not called and lamp not in GREEN_LAMPS
+        ]
+        self._open = sorted(set().union(*is_open))
 
     @property
     def is_open(self) -> bool:
@@ -54,15 +56,15 @@ class Calls:
 
         :param detectors: for each lane the getter of its vehicle count and its detector's name.
         """
-        arrived = []
+        arrived = set()
         for lane in self._open:  # every second of every episode: no call that can be saved
             count_veh, detector = detectors[lane]
             if count_veh(detector):
-                arrived.append(lane)
+                arrived.add(lane)
         if not arrived:
             return
         self._open = [lane for lane in self._open if lane not in arrived]
         self.now = tuple(
-            called or (lane in arrived and lamp not in GREEN_LAMPS)
-            for called, lamp, lane in zip(self.now, self._lamps, self._lane_of_link, strict=True)
+            called or (not arrived.isdisjoint(lanes) and lamp not in GREEN_LAMPS)
+            for called, lamp, lanes in zip(self.now, self._lamps, self._lanes_of_link, strict=True)
         )

@@ -17,7 +17,7 @@ from saferl_ros.env.junction_control import StepOutcome
 from saferl_ros.env.network_simulation import JunctionSimulation
 from saferl_ros.env.running_episode import draw_demand, RunningEpisode
 from saferl_ros.errors import UsageError
-from saferl_ros.observation import SignalView
+from saferl_ros.observation import SignalView, STREET_KINDS
 from saferl_ros.scenario import DemandVariation, load_scenario, Scenario
 from saferl_ros.sumo.settings import DEFAULT_LIMITS, PlanLimits, SignalSettings
 from saferl_ros.sumo.simulation import SimulationOptions
@@ -79,7 +79,8 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
     :param limits: minimum green, maximum green, maximum red.
     :param backend: ``libsumo`` (default) or ``traci``.
     :param gui: show sumo-gui.
-    :param attach_port: use a SUMO that already runs with this remote port.
+    :param attach_port: use a SUMO that already runs with this remote port; it has none of our
+        detectors, so the observation must be ``ideal`` or ``sumo_rl``.
     :param sumo_options: further SUMO options.
     :param isolate: run each episode in a fresh process (default with libsumo). Without it a second
         episode in the same process is not reproducible.
@@ -109,6 +110,11 @@ class IntersectionEnv(gymnasium.Env[Observation, np.int64]):
     ) -> None:
         if backend not in ('libsumo', 'traci'):
             raise UsageError(f"backend '{backend}' is unknown; choose libsumo or traci")
+        if attach_port is not None and observation in STREET_KINDS:
+            raise UsageError(
+                f"observation '{observation}' needs detectors, which a SUMO that already runs "
+                'does not have; choose ideal or sumo_rl, or leave out attach_port'
+            )
         if not isinstance(scenario, Scenario):
             scenario = load_scenario(
                 str(scenario), routes=routes, junction_id=junction_id, horizon_s=horizon_s

@@ -36,7 +36,8 @@ class StreetJunction:
             step_s=junction.scenario.step_s,
             decision_s=decision_s,
             watch=DetectorWatch(
-                plan.n_links, has_detector=[link.from_lane in lanes for link in plan.links]
+                plan.n_links,
+                has_detector=[any(lane in lanes for lane, _ in link.ways) for link in plan.links],
             ),
         )
         self.lamps = ''  # that show; empty before the first tick

@@ -124,7 +124,8 @@ def _served_lanes(
     lamps: dict[str, set[str]] = {}
     for link, lamp in zip(plan.links, plan.stages[stage].lamps, strict=True):
         if lamp in GREEN_LAMPS:
-            lamps.setdefault(link.from_lane, set()).add(lamp)
+            for lane, _ in link.ways:
+                lamps.setdefault(lane, set()).add(lamp)
     protected = [n for n, lane in enumerate(spec.lanes) if 'G' in lamps.get(lane.lane_id, ())]
     permissive = [
         n for n, lane in enumerate(spec.lanes) if lamps.get(lane.lane_id, set()) == {'g'}
@@ -135,7 +136,8 @@ def _served_lanes(
 def _served_exits(plan: SignalPlan, stage: int) -> set[str]:
     """Return the names, as the spec has them, of the roads that a stage lets vehicles into."""
     return {
-        f'{edge_of(link.to_lane)}_exit'
+        f'{edge_of(out)}_exit'
         for link, lamp in zip(plan.links, plan.stages[stage].lamps, strict=True)
-        if lamp in GREEN_LAMPS and not link.is_crossing
+        if lamp in GREEN_LAMPS
+        for _, out in link.ways
     }

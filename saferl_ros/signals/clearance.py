@@ -41,7 +41,7 @@ def kinematic_yellow_s(
     :param speed_mps: approach speed [m/s].
     :param grade_ratio: slope of the approach, uphill positive [-]; beyond a quarter it counts as
         that, because such a figure is a fault of the map.
-    :param is_left: a left turn, which approaches 2.2 m/s (5 mph) slower.
+    :param is_left: a turn across the other direction, which approaches 2.2 m/s (5 mph) slower.
     :returns: yellow within 3 to 6 s, not rounded.
 
     Source: ITE kinematic equation, ``t + v / (2 a + 2 g G)``; left turns as in NCHRP Report 731.
@@ -58,13 +58,13 @@ def red_clearance_s(crossing_m: float, speed_mps: float, *, is_turn: bool = Fals
     Return the all-red that lets a vehicle leave the junction [s].
 
     :param crossing_m: way from the stop line to the far end of the junction [m].
-    :param speed_mps: approach speed [m/s]; below 8.9 m/s (20 mph) it counts as that.
-    :param is_turn: a turn, which clears at 8.9 m/s whatever the approach speed.
+    :param speed_mps: approach speed [m/s].
+    :param is_turn: a turn, which clears at 8.9 m/s at most.
     :returns: all-red of at least 1 s and at most 6 s, not rounded.
 
     Source: ITE, ``(W + L) / v`` less one second of start-up time; turns as in NCHRP Report 731.
     """
-    speed_mps = TURN_SPEED_MPS if is_turn else max(speed_mps, TURN_SPEED_MPS)
+    speed_mps = max(1.0, min(speed_mps, TURN_SPEED_MPS) if is_turn else speed_mps)
     clearance_s = (crossing_m + VEHICLE_LENGTH_M) / speed_mps - START_UP_S
     return min(MAX_ALL_RED_S, max(MIN_ALL_RED_S, clearance_s))
 

@@ -18,7 +18,7 @@ TURN_DIRECTIONS = frozenset('lLrRt')  # SUMO's connection directions that are no
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One movement from a lane over the junction, with its own lamp."""
+    """One lamp, and the movement from a lane over the junction that obeys it."""
 
     index: int  # position of the lamp in the lamp string
     from_lane: str
@@ -28,6 +28,14 @@ class Link:
     crossing_m: float  # way from the stop line to the far end; of a crossing, kerb to kerb
     grade_ratio: float = 0.0  # slope of the approach, uphill positive
     is_crossing: bool = False  # a pedestrian crossing: green is walk, red is don't walk
+    others: tuple[tuple[str, str], ...] = ()  # (from lane, to lane) of further movements that obey
+
+    @property
+    def ways(self) -> tuple[tuple[str, str], ...]:
+        """From which lane to which vehicles go by this lamp; of none it is empty."""
+        if self.is_crossing or not self.from_lane:
+            return ()
+        return ((self.from_lane, self.to_lane), *self.others)
 
     @property
     def is_turn(self) -> bool:
@@ -347,7 +355,11 @@ class SignalPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON-ready data; ``from_json`` is its inverse."""
-        return asdict(self)
+        data = asdict(self)
+        for link in data['links']:
+            if not link['others']:  # as before lamps could be shared: such plans are the same
+                del link['others']
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -360,7 +372,10 @@ class SignalPlan:
             return cls(
                 **{
                     **data,
-                    'links': tuple(Link(**link) for link in data['links']),
+                    'links': tuple(
+                        Link(**{**link, 'others': tuple(map(tuple, link.get('others', ())))})
+                        for link in data['links']
+                    ),
                     'stages': tuple(Stage(**stage) for stage in data['stages']),
                     'program': tuple(ProgramInterval(**part) for part in data['program']),
                     'also_clears': tuple((a, b, tuple(c)) for a, b, c in data['also_clears']),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -27,26 +29,31 @@ def conflict_ways_m(network: Network, plan: SignalPlan) -> list[list[float]]:
     :param plan: links and foes.
     :returns: ``ways_m[i][j]`` [m], shape ``(n_links, n_links)``; zero where they are no foes.
     """
-    ways: dict[int, list[Lane]] = {}
+    ways: list[list[_Way]] = [[] for _ in plan.links]
     for connection in network.signalised(plan.junction_id):
-        ways.setdefault(connection.link_index or 0, network.way_over(connection))
-    paths = {link: _points(lanes) for link, lanes in ways.items() if lanes}
+        lanes = network.way_over(connection)
+        ways[connection.link_index or 0].append(
+            _Way(to_lane=connection.to_lane, lanes=lanes, path=_points(lanes))
+        )
     return [
         [
-            _conflict_way_m(
-                paths,
-                ways,
-                i,
-                j,
-                plan.links[i].crossing_m,
-                is_merge=plan.links[i].to_lane == plan.links[j].to_lane,
+            max(
+                (_conflict_way_m(a, b, plan.links[i].crossing_m) for a in ways[i] for b in other),
+                default=plan.links[i].crossing_m,
             )
             if plan.foes[i][j]
             else 0.0
-            for j in range(plan.n_links)
+            for j, other in enumerate(ways)
         ]
         for i in range(plan.n_links)
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    to_lane: str
+    lanes: list[Lane]  # on the junction
+    path: Points
 
 
 def _points(lanes: list[Lane]) -> Points:
@@ -54,23 +61,15 @@ def _points(lanes: list[Lane]) -> Points:
     return np.array([point for lane in lanes for point in lane.shape], dtype=np.float64)
 
 
-def _conflict_way_m(
-    paths: dict[int, Points],
-    ways: dict[int, list[Lane]],
-    i: int,
-    j: int,
-    whole_m: float,
-    *,
-    is_merge: bool = False,
-) -> float:
-    if i not in paths or j not in paths:
+def _conflict_way_m(way: _Way, other: _Way, whole_m: float) -> float:
+    if not way.lanes or not other.lanes:
         return whole_m
-    at_m, samples = _sampled(paths[i])
-    is_near = _distances_m(samples, paths[j]) < ways[j][0].width_m / 2 + HALF_WIDTH_M
+    at_m, samples = _sampled(way.path)
+    is_near = _distances_m(samples, other.path) < other.lanes[0].width_m / 2 + HALF_WIDTH_M
     if not is_near.any():
         return whole_m
     last = int(np.flatnonzero(is_near)[-1])
-    if is_merge and last == len(is_near) - 1:
+    if way.to_lane == other.to_lane and last == len(is_near) - 1:
         apart = np.flatnonzero(~is_near)
         last = int(apart[-1]) if len(apart) else 0  # the paths join right after it
     return min(whole_m, float(at_m[last]) + SAMPLE_M)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from saferl_ros.errors import ScenarioError, SignalPlanError
@@ -12,6 +13,7 @@ from saferl_ros.signals.plan import (
     ProgramInterval,
     SignalPlan,
     Stage,
+    TURN_DIRECTIONS,
 )
 from saferl_ros.sumo.legal import with_legal_clearances
 from saferl_ros.sumo.network import Connection, Network, Program
@@ -19,6 +21,7 @@ from saferl_ros.sumo.settings import DEFAULT_LIMITS, DEFAULT_MAX_GREEN_S, PlanLi
 
 RESCO_YELLOW_S = 3.0  # RESCO's map configuration for all maps but one
 RESCO_ARTERIAL_YELLOW_S = 2.0  # the same file, arterial4x4
+HAS_RIGHT = frozenset('GgoO')  # o and O: no signal, drivers decide
 Matrix = tuple[tuple[bool, ...], ...]
 
 
@@ -87,7 +90,8 @@ def derive_plan(
     Return the plan of one signal: the greens of its program under the named clearances.
 
     A stage that shows protected green to two conflicting movements is mended: the one that must
-    give way turns permissive if it is a turn, and red otherwise.
+    give way turns permissive if it is a turn, and red otherwise. Whom that leaves without any
+    green gets it in a stage more.
 
     :param network: the network as read.
     :param junction_id: a signal of the network.
@@ -135,7 +139,7 @@ def derive_plan(
             ProgramInterval(stage_index=stage, green_s=program.phases[phase].duration_s)
             for stage, phase in zip(order, greens, strict=True)
         ),
-        offset_s=program.offset_s,
+        offset_s=program.offset_s + sum(p.duration_s for p in program.phases[: greens[0]]),
     )
     if is_legal:
         plan = with_legal_clearances(blank, network, step_s, limits)
@@ -191,9 +195,9 @@ def green_phases(network: Network, junction_id: str) -> list[int]:
 
 
 def _links(network: Network, junction_id: str, n_lamps: int) -> tuple[Link, ...]:
-    by_index: dict[int, Connection] = {}
+    by_index: dict[int, list[Connection]] = {}
     for connection in network.signalised(junction_id):
-        by_index.setdefault(connection.link_index or 0, connection)
+        by_index.setdefault(connection.link_index or 0, []).append(connection)
     links = []
     for index in range(max([n_lamps, *(i + 1 for i in by_index)])):
         if index not in by_index:  # a lamp that nothing obeys
@@ -208,37 +212,69 @@ def _links(network: Network, junction_id: str, n_lamps: int) -> tuple[Link, ...]
                 )
             )
             continue
-        connection = by_index[index]
-        is_crossing = connection.is_crossing
-        links.append(
-            Link(
-                index=index,
-                from_lane=connection.from_lane,
-                to_lane=connection.to_lane,
-                direction=connection.direction,
-                speed_mps=network.lanes[connection.from_lane].speed_mps,
-                crossing_m=round(network.crossing_m(connection), 2),
-                grade_ratio=round(network.lanes[connection.from_lane].grade_ratio, 4),
-                is_crossing=is_crossing,
-            )
-        )
+        links.append(_link(network, junction_id, index, by_index[index]))
     return tuple(links)
 
 
+def _link(network: Network, junction_id: str, index: int, obey: Sequence[Connection]) -> Link:
+    """
+    Return the link of one lamp.
+
+    Where several movements obey it, what asks for more holds for all: straight on before a turn,
+    the longest way, the steepest way down.
+    """
+    speeds_mps = {network.lanes[c.from_lane].speed_mps for c in obey}
+    if len(speeds_mps) > 1 or len({c.is_crossing for c in obey}) > 1:
+        raise SignalPlanError(
+            f"junction '{junction_id}': lamp {index} is shared by movements of different posted "
+            'speeds, or by vehicles and people on foot, which need different clearances; give '
+            "each its own with 'netconvert --tls.ungroup-signals'"
+        )
+    first = min(obey, key=lambda c: (c.direction in TURN_DIRECTIONS, c.direction in 'lLt'))
+    return Link(
+        index=index,
+        from_lane=first.from_lane,
+        to_lane=first.to_lane,
+        direction=first.direction,
+        speed_mps=speeds_mps.pop(),
+        crossing_m=round(max(map(network.crossing_m, obey)), 2),
+        grade_ratio=round(min(network.lanes[c.from_lane].grade_ratio for c in obey), 4),
+        is_crossing=first.is_crossing,
+        others=tuple((c.from_lane, c.to_lane) for c in obey if c is not first),
+    )
+
+
 def _right_of_way(network: Network, junction_id: str, n_links: int) -> tuple[Matrix, Matrix]:
-    """Return the symmetric conflict matrix and who must give way to whom."""
+    """
+    Return the symmetric conflict matrix and who must give way to whom.
+
+    :raises ScenarioError: if the network does not tell of a movement.
+    :raises SignalPlanError: if movements behind one lamp conflict.
+    """
+    for c in network.signalised(junction_id):
+        if (c.via_lane or c.to_lane) not in network.right_of_way:
+            raise ScenarioError(
+                f"junction '{junction_id}' of '{network.path.name}': the right of way from lane "
+                f"'{c.from_lane}' to '{c.to_lane}' (lamp {c.link_index}) is not in the network, "
+                'so nobody knows what it conflicts with; build it without '
+                "'--no-internal-links', and with one lamp for each crossing"
+            )
     foes = [[False] * n_links for _ in range(n_links)]
     yields = [[False] * n_links for _ in range(n_links)]
     placed = [
         (c.link_index or 0, network.right_of_way[c.via_lane or c.to_lane])
         for c in network.signalised(junction_id)
-        if (c.via_lane or c.to_lane) in network.right_of_way
     ]
     for i, row in placed:
         for j, other in placed:
-            if i == j or row.junction_id != other.junction_id:
+            if row is other or row.junction_id != other.junction_id:
                 continue
             if row.foes[-1 - other.index : len(row.foes) - other.index] == '1':
+                if i == j:
+                    raise SignalPlanError(
+                        f"junction '{junction_id}': lamp {i} is shared by movements that "
+                        "conflict; give each its own with 'netconvert --tls.ungroup-signals'"
+                    )
                 foes[i][j] = foes[j][i] = True
             if row.response[-1 - other.index : len(row.response) - other.index] == '1':
                 yields[i][j] = True
@@ -278,6 +314,18 @@ def _stages(
                 )
             stages.append(stage)
         stage_of_phase[phase] = known[lamps]
+    had_right = {
+        link
+        for phase in program.phases
+        for link, lamp in enumerate(phase.lamps)
+        if lamp in HAS_RIGHT and links[link].ways
+    }
+    while True:  # vehicles that mending leaves without any green get it in one stage more
+        without = {link for link in had_right if all(stage.lamps[link] in 'r' for stage in stages)}
+        if not without:
+            break
+        lamps = ''.join('G' if link in without else 'r' for link in range(len(links)))
+        stages.append(_stage(mend_lamps(lamps, links, foes, yields), links, limits, None, 0.0))
     left_out = [
         link.index
         for link in links

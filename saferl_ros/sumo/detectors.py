@@ -46,11 +46,7 @@ def derive_spec(
     the same lane or on those that lead to it, over however many edges (``Network.upstream``).
     ``neighbours`` sees the queues upstream of these too, and the space downstream.
     """
-    lane_ids = list(
-        dict.fromkeys(
-            link.from_lane for link in plan.links if link.from_lane and not link.is_crossing
-        )
-    )
+    lane_ids = list(dict.fromkeys(lane for link in plan.links for lane, _ in link.ways))
     lanes = tuple(
         LaneDetector(
             lane_id=lane_id,
@@ -102,7 +98,7 @@ def _upstream(network: Network, edges: list[str], seen_m: float) -> tuple[Approa
 
 def _exits(network: Network, plan: SignalPlan) -> tuple[Approach, ...]:
     """Return the beginnings of the roads that lead away."""
-    lanes = [link.to_lane for link in plan.links if link.to_lane and not link.is_crossing]
+    lanes = [lane for link in plan.links for _, lane in link.ways]
     return tuple(
         Approach(
             edge_id=f'{edge}_exit',

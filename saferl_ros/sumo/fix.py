@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from saferl_ros.errors import SignalPlanError
 from saferl_ros.signals.clearance import round_up_s
 from saferl_ros.signals.plan import GREEN_LAMPS, SignalPlan
 from saferl_ros.sumo.derive import derive_plan, green_phases
@@ -159,10 +158,9 @@ def _fix_signal(
 ) -> tuple[SignalFix, bytes]:
     """Return what the fix costs and the text of the new ``<tlLogic>``."""
     junction_id = logic.tls_id
-    served = _serving_everybody(network, junction_id, step_s, limits)
-    plan = derive_plan(served, junction_id, clearance='legal', step_s=step_s, limits=limits)
+    plan = derive_plan(network, junction_id, clearance='legal', step_s=step_s, limits=limits)
     program = network.programs[junction_id]
-    parts = _parts(served, plan, logic)
+    parts = _parts(network, plan, logic)
     changes = [
         lasting_at_least(
             plan.change_lamps(a.stage_index, b.stage_index), round_up_s(a.gap_s, step_s)
@@ -199,40 +197,6 @@ def _fix_signal(
         added_links=_added_links(plan, parts),
     )
     return fix, with_phases(data, logic, texts)
-
-
-def _serving_everybody(
-    network: Network, junction_id: str, step_s: float, limits: PlanLimits
-) -> Network:
-    """
-    Return the network with a stage more for links that mending leaves without any green.
-
-    :raises SignalPlanError: if a link stays without green even alone.
-    """
-    program = network.programs[junction_id]
-    had_right = {
-        link
-        for phase in program.phases
-        for link, lamp in enumerate(phase.lamps)
-        if lamp in 'GgoO'  # o and O: no signal, drivers decide
-    }
-    without: set[int] | None = None
-    while True:
-        plan = derive_plan(network, junction_id, step_s=step_s, limits=limits)
-        served = {link for stage in range(plan.n_stages) for link in plan.greens(stage)}
-        if had_right <= served:
-            return network
-        if without == had_right - served:
-            raise SignalPlanError(
-                f"junction '{junction_id}': no legal stage gives green to the links "
-                f'{", ".join(map(str, sorted(without)))}, which have it now; correct the '
-                "network's right of way with netconvert"
-            )
-        without = had_right - served
-        lamps = ''.join('G' if link in without else 'r' for link in range(plan.n_links))
-        phase = ProgramPhase(duration_s=limits.min_green_s, lamps=lamps)
-        program = replace(program, phases=(*program.phases, phase))
-        network = replace(network, programs={**network.programs, junction_id: program})
 
 
 def _added_links(plan: SignalPlan, parts: list[_Part]) -> tuple[int, ...]:

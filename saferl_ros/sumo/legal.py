@@ -33,11 +33,12 @@ def with_legal_clearances(
     :param limits: longer times stated by an engineer.
     :raises SignalPlanError: if a stated time is shorter than the computed one, or too long.
     """
+    across = 'rt' if network.drives_left else 'lt'
     yellow = [
         0.0
         if link.is_crossing
         else round_up_s(
-            kinematic_yellow_s(link.speed_mps, link.grade_ratio, is_left=link.direction in 'lLt'),
+            kinematic_yellow_s(link.speed_mps, link.grade_ratio, is_left=link.direction in across),
             step_s,
         )
         for link in plan.links

@@ -96,6 +96,7 @@ class Network:
     junctions: dict[str, _Junction]
     via_after: dict[str, str]  # internal lane to the internal lane that follows it, if any
     right_of_way: dict[str, RightOfWay]  # by the internal lane of the connection
+    drives_left: bool = False
 
     def signalised(self, tls_id: str) -> list[Connection]:
         """Return the connections of one signal, sorted by lamp."""
@@ -238,6 +239,7 @@ def _read_root(root: ElementTree.Element, path: Path) -> Network:
         junctions=junctions,
         via_after={c.from_lane: c.via_lane for c in connections if c.from_lane[0] == ':'},
         right_of_way={},
+        drives_left=root.get('lefthand') in ('true', '1'),
     )
     _place_in_right_of_way(network)
     return network

@@ -159,7 +159,7 @@ def _durations(network: Network, program: Program) -> list[list[float]]:
     stated_s = [phase.duration_s for phase in program.phases]
     if program.kind not in ACTUATED:
         return [stated_s]
-    phases = find_logics(read_bytes(network.path))[program.tls_id].phases
+    phases = find_logics(read_bytes(program.file))[program.tls_id].phases
     shortest_s = [
         float(phase.attributes.get('minDur', duration_s))
         for phase, duration_s in zip(phases, stated_s, strict=True)

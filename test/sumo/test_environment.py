@@ -16,6 +16,7 @@ import pytest
 
 from saferl_ros.env.intersection import IntersectionEnv
 import saferl_ros.env.registration  # noqa: F401 - registers the environments
+from saferl_ros.errors import UsageError
 from saferl_ros.isolation import run_isolated
 
 pytestmark = pytest.mark.sumo
@@ -80,3 +81,8 @@ def test_other_signals_keep_their_own_plans():
     assert len(ours[0]) > 250
     assert {lamps for lamps in ours[0].values() if 'y' in lamps}  # it changes by itself
     assert all(ours[1][time_s] == lamps for time_s, lamps in ours[0].items())
+
+
+def test_a_sumo_that_runs_already_has_no_detectors():
+    with pytest.raises(UsageError, match=r'needs detectors.* choose ideal or sumo_rl'):
+        IntersectionEnv('cologne1', attach_port=8813)

@@ -30,7 +30,7 @@ def test_yellow_is_reaction_time_and_half_the_braking_time_within_three_to_six_s
         (40.0, 13.9, 46.1 / 13.9 - 1),  # 2.32 s
         (20.0, 13.9, 1.0),  # 0.88 s: one second at least
         (0.0, 13.9, 1.0),
-        (30.0, 5.0, 36.1 / 8.9 - 1),  # a slow approach clears at 8.9 m/s
+        (15.0, 5.0, 21.1 / 5.0 - 1),  # who comes slowly leaves slowly
         (30.0, 8.9, 36.1 / 8.9 - 1),
         (100.0, 8.9, 6.0),  # six seconds at most
     ],
@@ -39,6 +39,11 @@ def test_all_red_lets_a_vehicle_leave_less_the_start_up_of_the_next(
     crossing_m, speed_mps, all_red_s
 ):
     assert red_clearance_s(crossing_m, speed_mps) == pytest.approx(all_red_s)
+
+
+@pytest.mark.parametrize(('speed_mps', 'at_mps'), [(13.9, 8.9), (8.9, 8.9), (5.0, 5.0)])
+def test_a_turn_clears_at_twenty_miles_an_hour_at_most(speed_mps, at_mps):
+    assert red_clearance_s(15.0, speed_mps, is_turn=True) == pytest.approx(21.1 / at_mps - 1)
 
 
 @pytest.mark.parametrize(

@@ -194,5 +194,16 @@ def test_stopping_early_ends_what_runs(tmp_path):
     assert not any(is_alive(int(path.name)) for path in tmp_path.iterdir())
 
 
+def test_what_a_child_leaves_among_temporary_files_goes_with_it():
+    def leave_a_folder(_: int) -> str:
+        from tempfile import mkdtemp
+
+        return mkdtemp(prefix='left_')
+
+    ((_, left),) = run_isolated(leave_a_folder, [0], jobs=1)
+    assert Path(left).name.startswith('left_')
+    assert not Path(left).exists()
+
+
 def test_no_task_starts_no_process():
     assert list(run_isolated(str, [], jobs=2, prepare=lambda: 1 / 0)) == []

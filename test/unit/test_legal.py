@@ -9,7 +9,7 @@ import pytest
 from saferl_ros.errors import SignalPlanError
 from saferl_ros.scenario import load_scenario
 from saferl_ros.signals import SignalPlan
-from saferl_ros.sumo.conflict_way import _conflict_way_m, conflict_ways_m
+from saferl_ros.sumo.conflict_way import _conflict_way_m, _Way, conflict_ways_m
 from saferl_ros.sumo.derive import derive_plan
 from saferl_ros.sumo.network import _grade_ratio, Lane, Network, read_network
 from saferl_ros.sumo.settings import PlanLimits, SignalSettings
@@ -31,9 +31,11 @@ def lane(name: str, *points: tuple[float, float], width_m: float = 3.2) -> Lane:
 
 
 def way_m(ours: Lane, theirs: Lane, whole_m: float = 20.0, *, is_merge: bool = False) -> float:
-    ways = {0: [ours], 1: [theirs]}
-    paths = {n: np.array(lanes[0].shape) for n, lanes in ways.items()}
-    return _conflict_way_m(paths, ways, 0, 1, whole_m, is_merge=is_merge)
+    ways = [
+        _Way(to_lane='same' if is_merge else one.lane_id, lanes=[one], path=np.array(one.shape))
+        for one in (ours, theirs)
+    ]
+    return _conflict_way_m(*ways, whole_m)
 
 
 def test_a_maximum_green_below_the_programs_own_green_is_refused(network):
