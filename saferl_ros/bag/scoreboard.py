@@ -18,6 +18,7 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from saferl_ros.bag.cadence import Cadence
 from saferl_ros.bag.description import JunctionDescription
 from saferl_ros.bag.files import METADATA, read_messages, segment_folders
 from saferl_ros.env.junction import DECISION_S
@@ -70,6 +71,8 @@ class HourCount:
     n_verdicts: int = 0
     n_vetoes: int = 0
     n_out_of_distribution: int = 0
+    n_due: int = 0  # decisions at which an answer was due
+    n_unanswered: int = 0
 
     @property
     def standing_veh(self) -> float:
@@ -132,6 +135,9 @@ class Tally:
     """
     Counts the messages of one junction.
 
+    When answers are due follows from the states (``Cadence``), from the policy's first answer on
+    and, after a gap, from the next change of stage on; an answer within ``decision_s`` will do.
+
     An answer to the state at time ``t`` is compared with the incumbent's own choice: the stage
     that the junction shows, or is being cleared for, ``decision_s`` later, which is when the
     policy would be asked again. Without an unbroken record up to there, or under flashing, it is
@@ -147,6 +153,8 @@ class Tally:
         self._recorded_s = 0.0
         self._states: deque[_State] = deque()  # without a gap
         self._waiting: deque[Any] = deque()  # answers not compared yet
+        self._cadence: Cadence | None = None  # unknown until a stage has begun on record
+        self._due: deque[tuple[str, float]] = deque()  # run and time of those not answered yet
         self._tick_s = 0.0
         self._read: tuple[str, int] = ('', 0)  # run and number of the last readings
         self._past_runs: set[str] = set()
@@ -176,6 +184,8 @@ class Tally:
 
     def finish(self) -> JunctionScore:
         """Return the score; call it once, after the last message."""
+        if self._before is not None:
+            self._give_up_on(self._run_id, _seconds(self._before.stamp) - self.score.decision_s)
         self.score.gaps = [gap for _, _, gap in sorted(self._longest, key=lambda kept: kept[1])]
         return self.score
 
@@ -203,10 +213,32 @@ class Tally:
         score.flash_s += self._tick_s * is_flash
         score.fallback_s += self._tick_s * bool(state.is_fallback)
         legal = tuple(map(bool, state.legal_stages))
+        self._look_whether_due(before, state, now_s, legal)
         self._states.append(_State(int(state.sequence), now_s, int(state.stage), legal, is_flash))
         while self._states[0].now_s < now_s - _KEPT_S - score.decision_s:
             self._states.popleft()
         self._compare()
+
+    def _look_whether_due(
+        self, before: Any, state: Any, now_s: float, legal: tuple[bool, ...]
+    ) -> None:
+        """Note a decision that falls due with this state, and those that are answered no more."""
+        self._give_up_on(state.run_id, now_s - _KEPT_S - self.score.decision_s)
+        stage, is_clearing = int(state.stage), bool(state.is_clearing)
+        if before is not None and stage != int(before.stage) and self._cadence is None:
+            self._cadence = Cadence(self.score.decision_s)
+        if self._cadence is None:
+            return
+        is_due = self._cadence.is_due(now_s, stage, legal, is_clearing=is_clearing)
+        if is_due and self.score.total('n_answers'):
+            self._due.append((state.run_id, now_s))
+
+    def _give_up_on(self, run_id: str, until_s: float) -> None:
+        """Count the decisions up to a time, and those of earlier runs, as never answered."""
+        while self._due and (self._due[0][0] != run_id or self._due[0][1] <= until_s):
+            hour = self._hour(*self._due.popleft())
+            hour.n_due += 1
+            hour.n_unanswered += 1
 
     def _look_for_gap(self, before: Any, state: Any, now_s: float, recorded_s: float) -> None:
         wall_s = recorded_s - self._recorded_s
@@ -240,6 +272,7 @@ class Tally:
     def _break(self, last: Any) -> None:
         """Give up the answers whose comparison needs the states that are missing."""
         self._states.clear()
+        self._cadence = None
         self._waiting = deque(
             answer
             for answer in self._waiting
@@ -260,6 +293,12 @@ class Tally:
     def _on_answer(self, answer: Any) -> None:
         score, hour = self.score, self._hour(answer.run_id, _seconds(answer.stamp))
         hour.n_answers += 1
+        now_s = _seconds(answer.stamp)
+        while self._due and self._due[0][0] == answer.run_id and self._due[0][1] <= now_s:
+            run_id, due_s = self._due.popleft()
+            due = self._hour(run_id, due_s)
+            due.n_due += 1
+            due.n_unanswered += now_s >= due_s + score.decision_s
         hour.n_out_of_distribution += bool(answer.is_out_of_distribution)
         if math.isfinite(answer.latency_s):
             score.latencies_s.append(answer.latency_s)

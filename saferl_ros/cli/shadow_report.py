@@ -155,6 +155,8 @@ def as_json(junction: Any) -> dict[str, Any]:
         'gap_s': score.gap_s,
         'decision_s': score.decision_s,
         'n_answers': int(score.total('n_answers')),
+        'n_due': int(score.total('n_due')),
+        'n_unanswered': int(score.total('n_unanswered')),
         'n_compared': int(score.total('n_compared')),
         'n_unmatched': score.n_unmatched,
         'agreement': ratio('n_agreed', 'n_compared'),
@@ -195,7 +197,8 @@ def print_score(junction: Any, verdict: str = '') -> None:
 
     print(
         f'junction {found["junction_id"]}: {found["hours"]:.2f} h, '
-        f'{sum(found["gap_counts"].values())} gaps, {found["n_answers"]} answers'
+        f'{sum(found["gap_counts"].values())} gaps, {found["n_answers"]} answers, '
+        f'{found["n_unanswered"]} of {found["n_due"]} decisions unanswered'
     )
     print(
         f'agreement {percent(found["agreement"])}, vetoes {percent(found["veto_share"])}, '

@@ -103,6 +103,8 @@ def _part(prefix: str, junction: ShadowJunction) -> dict[str, Any]:
         'facts': _facts(score),
         'gaps': _gap_table(prefix, score),
         'n_answers': int(score.total('n_answers')),
+        'n_due': int(score.total('n_due')),
+        'n_unanswered': int(score.total('n_unanswered')),
         'n_compared': int(n_compared),
         'agreed': share(score.total('n_agreed'), n_compared),
         'kept': share(

@@ -43,6 +43,7 @@ def state(n: int, stage: int = 0, *, run: str = 'a', **changes: Any) -> SimpleNa
         'tick_s': 1.0,
         'stage': stage,
         'legal_stages': ALL,
+        'is_clearing': False,
         'mode': 0,
         'is_fallback': False,
     }
@@ -105,6 +106,41 @@ def asked(events: list[tuple[str, Any]], *answers: SimpleNamespace) -> list[tupl
         )
         found.insert(at + 1, ('shadow_request', one))
     return found
+
+
+# --- answers that are due -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('length', 'answered', 'n_due', 'n_unanswered'),
+    [
+        (20, (4, 9, 14, 19), 3, 0),  # from the first answer on: due are 9, 14 and 19
+        (20, (4, 9, 19), 3, 1),
+        (20, (4, 12, 14, 19), 3, 0),  # within five seconds
+        (37, (4, 9), 6, 5),  # the policy died; 39 might still be answered
+        (37, (), 0, 0),  # there was none
+    ],
+)
+def test_decisions_that_the_policy_left_unanswered_are_counted(
+    length, answered, n_due, n_unanswered
+):
+    kept = states([0] * 3 + [1] * length)
+    score = scored(asked(kept, *(answer(n, 1) for n in answered)))
+    assert (score.total('n_due'), score.total('n_unanswered')) == (n_due, n_unanswered)
+
+
+def test_after_a_gap_answers_are_due_from_the_next_change_of_stage_on():
+    kept = [*states([0] * 3 + [1] * 6), *states([1] * 6 + [2] * 4, first=20)]
+    score = scored(asked(kept, answer(4, 1), answer(9, 1), answer(26, 2)))
+    assert (score.total('n_due'), score.total('n_unanswered')) == (2, 0)  # 9 and 26
+    silent = scored(asked(kept, answer(4, 1), answer(9, 1)))
+    assert (silent.total('n_due'), silent.total('n_unanswered')) == (1, 0)
+
+
+def test_what_an_earlier_run_was_never_answered_is_told():
+    kept = [*states([0] * 3 + [1] * 12), *states([0] * 5, run='b')]
+    score = scored(asked(kept, answer(4, 1)))
+    assert (score.total('n_due'), score.total('n_unanswered')) == (2, 2)  # 9 and 14
 
 
 # --- agreement --------------------------------------------------------------------------------
