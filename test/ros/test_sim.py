@@ -54,7 +54,9 @@ def test_from_the_street_to_a_report_and_to_learning(small_run, tmp_path):
 
     scores = run_saferl('shadow-report', tmp_path / 'bag', '-o', tmp_path / 'b.html', '--json')
     assert scores.returncode == 0, scores.stderr
-    assert json.loads(scores.stdout)
+    (junction,) = json.loads(scores.stdout)['junctions']
+    assert junction['n_due'] > 40
+    assert junction['n_unanswered'] == 0
     assert (tmp_path / 'b.html').stat().st_size > 1e6
 
     data = tmp_path / 'street.h5'
