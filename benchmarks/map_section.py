@@ -222,6 +222,9 @@ def disturbed_lines(kept: dict[str, Any]) -> list[str]:
     ]
     for row in curves:
         level = f' {row["level"]:g}' if row['level'] else ''
+        same = [row['controllers'][one] == curves[0]['controllers'][one] for one in shown]
+        if row is not curves[0] and all(same):
+            level += ' (of a lane that nobody takes: without effect)'
         means = ' | '.join(f'{row["controllers"][one]["delay_s"]["mean"]:.1f}' for one in shown)
         share = row['controllers']['cql'].get('fallback_share', 0.0)
         lines.append(f'| {row["kind"]}{level} | {means} | {share:.0%} |')
