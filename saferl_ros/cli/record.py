@@ -145,8 +145,8 @@ def main(options: argparse.Namespace) -> int:
 
 def _from_bag(options: argparse.Namespace) -> int:
     """Turn a recorded bag into a record."""
-    for name in ('budget', 'plans', 'family', 'signals'):
-        if getattr(options, name) is not None:
+    for name in ('budget', 'plans', 'family', 'signals', 'routes', 'begin', 'horizon'):
+        if getattr(options, name) not in (None, []):
             raise UsageError(f'--from-bag records what was there; leave out --{name}')
     if options.scenario is not None:
         raise UsageError(

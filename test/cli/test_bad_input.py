@@ -274,6 +274,12 @@ def test_a_finished_bundle_is_not_replaced(small_bundles, small_record, tmp_path
     assert (out / 'bc' / 'manifest.json').read_bytes() == before
 
 
+@pytest.mark.parametrize('option', [('--horizon', 600), ('--begin', 0), ('--routes', 'a.xml')])
+def test_what_a_recorded_street_decides_is_not_an_option(tmp_path, option):
+    done = saferl_in_process('record', '--from-bag', tmp_path, '-o', tmp_path / 'd.h5', *option)
+    assert_refused(done, '--from-bag', f'leave out {option[0]}')
+
+
 def test_a_fix_has_the_ending_of_a_network(tmp_path):
     done = saferl_in_process('check', 'crossing', '--fix', tmp_path / 'out.xml')
     assert_refused(done, 'out.xml', '.net.xml.gz')
