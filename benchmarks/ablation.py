@@ -147,6 +147,7 @@ def run_row(
     mean = np.mean(rows, axis=0)
     cost = price(read_record(files[0]))
     return {
+        'plans': plans_of(junctions),
         'price': cost,
         'by_seed': {name: float(np.mean(row)) for name, row in zip(bundles, rows, strict=True)},
         'delay_s': asdict(mean_interval(mean.tolist())),
@@ -155,6 +156,12 @@ def run_row(
         'worst_over_own_plan': max(float(np.sum(row) / np.sum(own_plan)) for row in rows),
         'minutes': (time.monotonic() - started) / 60,
     }
+
+
+def plans_of(junctions: list[Junction]) -> str:
+    """Return a digest of the signal plans that a row was played under."""
+    told = ' '.join(junction.plan.fingerprint() for junction in junctions)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def write_page(ablations: list[Ablation], docs: Path) -> None:
@@ -191,13 +198,16 @@ def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
         '÷ own_plan, worst seed | against base [s] | price of the record | minutes |',
         '|---' * 9 + '|',
     ]
+    today = plans_of(derive_junctions(load_scenario(ablation.scenario)))
+    is_old = {row: one['plans'] != today for row, one in kept.items()}
     base_s = kept.get('base', {}).get('delay_s', {}).get('mean')
     for row in (row for row in ablation.rows if row in kept):
         one = kept[row]
         delay, cost = one['delay_s'], one['price']
         against = '–' if base_s is None else f'{delay["mean"] - base_s:+.1f}'
         table.append(
-            f'| {row} | {", ".join(f"{value:.1f}" for value in one["by_seed"].values())} | '
+            f'| {row}{" †" if is_old[row] else ""} | '
+            f'{", ".join(f"{value:.1f}" for value in one["by_seed"].values())} | '
             f'{delay["mean"]:.1f} [{delay["ci_low"]:.1f}, {delay["ci_high"]:.1f}] | '
             f'{one["over_net_plan"]["mean"]:.2f} | {one["over_own_plan"]["mean"]:.2f} | '
             f'{one["worst_over_own_plan"]:.2f} | {against} | '
@@ -205,6 +215,8 @@ def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
         )
     if kept:
         lines += [*table, '']
+    if any(is_old.values()):
+        lines += ['† Played under other signal plans, with other clearances, than today.', '']
     missing = [row for row in ablation.rows if row not in kept]
     if missing:
         lines += [f'Not run yet: {"; ".join(missing)}.', '']
