@@ -69,30 +69,38 @@ def beside_net_plan(evaluation: dict[str, Any], metric: str) -> str:
     return f'{ours.sum():.0f} ({theirs.sum() * len(ours):.0f})'
 
 
-def zero_shot_section(kept: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the table of junctions that a shared policy never saw."""
+def zero_shot_section(kept: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
+    """Return the tables of junctions that a shared policy never saw, one for each set of maps."""
     if not kept:
         return []
-    better = sum(one['over_own_plan']['mean'] < 1 for one in kept.values())
-    than_net = sum(one['over_net_plan']['mean'] < 1 for one in kept.values())
     lines = [
         '## Junctions never seen',
         '',
         'One shared network, learned with the junction left out (`benchmarks/zero_shot.py`), '
         'serves it alone; all others keep their own programs. Delay of the whole network over '
         "that with the junction's own plan as it stands (`net_plan`), and with complete "
-        f'clearances (`own_plan`). Better than `net_plan` at {than_net} of {len(kept)}, than '
-        f'`own_plan` at {better}.',
+        'clearances (`own_plan`).',
         '',
-        '| map | junction | ÷ net_plan | ÷ own_plan |',
-        '|---' * 4 + '|',
     ]
-    for junction_id, one in kept.items():
-        ratios = ' | '.join(
-            words(Interval(**one[key]), 2) for key in ('over_net_plan', 'over_own_plan')
+    for name, found in kept.items():
+        than_own, than_net = (
+            sum(one[key]['mean'] < 1 for one in found.values())
+            for key in ('over_own_plan', 'over_net_plan')
         )
-        lines.append(f'| {one["scenario"]} | {junction_id} | {ratios} |')
-    return [*lines, '']
+        lines += [
+            f'Learned from {name}: better than `net_plan` at {than_net} of {len(found)} '
+            f'junctions, than `own_plan` at {than_own}.',
+            '',
+            '| map | junction | ÷ net_plan | ÷ own_plan |',
+            '|---' * 4 + '|',
+        ]
+        for junction_id, one in found.items():
+            ratios = ' | '.join(
+                words(Interval(**one[key]), 2) for key in ('over_net_plan', 'over_own_plan')
+            )
+            lines.append(f'| {one["scenario"]} | {junction_id} | {ratios} |')
+        lines.append('')
+    return lines
 
 
 def ranking_section(kept: dict[str, Any]) -> list[str]:

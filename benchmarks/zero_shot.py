@@ -5,7 +5,7 @@ How a shared policy does at junctions that it never saw.
 records of finished benchmark runs, learns one network with some junctions left out, and lets it
 serve each of those alone, the others keeping their own programs, on the test demands of its run;
 every junction is left out once. Finished trainings are kept, so that an interrupted run goes on;
-results go to ``docs/benchmark/zero_shot.json``.
+results go to ``docs/benchmark/zero_shot.json``, a part for each set of runs.
 """
 
 from __future__ import annotations
@@ -37,9 +37,13 @@ def main() -> None:
     """Learn every fold, play every junction, keep the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('run_dirs', type=Path, nargs='+')
-    parser.add_argument('-o', '--output', type=Path, default=Path('runs/zero_shot'))
+    parser.add_argument(
+        '-o', '--output', type=Path, help='default: runs/zero_shot/ and the names of the runs'
+    )
     parser.add_argument('--jobs', type=int, default=2)
     options = parser.parse_args()
+    name_of_set = ', '.join(run_dir.name for run_dir in options.run_dirs)
+    output = options.output or Path('runs/zero_shot') / name_of_set.replace(', ', '_')
     places: dict[str, tuple[str, Junction, list[DemandVariation]]] = {}  # by junction
     files = []
     for run_dir in options.run_dirs:
@@ -71,7 +75,7 @@ def main() -> None:
             cql=QLearningConfig(ensemble=3),
             fqe=FqeConfig(steps=0),
         )
-        folder = options.output / f'fold_{fold}'
+        folder = output / f'fold_{fold}'
         with progress_bar(f'without {", ".join(left_out)}') as progress:
             found = train_all(files, training, folder, jobs=options.jobs, progress=progress)
         for junction_id in left_out:
@@ -94,7 +98,7 @@ def main() -> None:
         results = play_matches(
             list(matches.values()),
             jobs=options.jobs,
-            kept=KeptEpisodes(options.output / 'episodes.jsonl'),
+            kept=KeptEpisodes(output / 'episodes.jsonl'),
             progress=progress,
         )
     delays = {key: result.trips.delay_s for key, result in zip(matches, results, strict=True)}
@@ -110,9 +114,10 @@ def main() -> None:
             'over_own_plan': asdict(ratio_interval(scores['shared'], scores['own_plan'])),
             **scores,
         }
-    (KEPT / 'zero_shot.json').write_text(
-        json.dumps(kept, indent=1, sort_keys=True) + '\n', encoding='utf-8'
-    )
+    file = KEPT / 'zero_shot.json'
+    known = json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
+    known[name_of_set] = kept
+    file.write_text(json.dumps(known, indent=1, sort_keys=True) + '\n', encoding='utf-8')
     print_table(
         'junctions left out of learning, served by the shared policy',
         ['map', 'junction', 'delay of the network ÷ net_plan', '÷ own_plan'],
