@@ -155,6 +155,7 @@ class Tally:
         self._waiting: deque[Any] = deque()  # answers not compared yet
         self._cadence: Cadence | None = None  # unknown until a stage has begun on record
         self._due: deque[tuple[str, float]] = deque()  # run and time of those not answered yet
+        self._answered: deque[tuple[str, float]] = deque(maxlen=_WAITING)  # as they were recorded
         self._tick_s = 0.0
         self._read: tuple[str, int] = ('', 0)  # run and number of the last readings
         self._past_runs: set[str] = set()
@@ -223,14 +224,19 @@ class Tally:
         self, before: Any, state: Any, now_s: float, legal: tuple[bool, ...]
     ) -> None:
         """Note a decision that falls due with this state, and those that are answered no more."""
-        self._give_up_on(state.run_id, now_s - _KEPT_S - self.score.decision_s)
+        self._give_up_on(state.run_id, now_s - HOUR_S)  # topics may be recorded far apart
         stage, is_clearing = int(state.stage), bool(state.is_clearing)
         if before is not None and stage != int(before.stage) and self._cadence is None:
             self._cadence = Cadence(self.score.decision_s)
         if self._cadence is None:
             return
         is_due = self._cadence.is_due(now_s, stage, legal, is_clearing=is_clearing)
-        if is_due and self.score.total('n_answers'):
+        if not is_due or not self._answered:
+            return
+        until_s = now_s + self.score.decision_s
+        if any(run == state.run_id and now_s <= s < until_s for run, s in self._answered):
+            self._hour(state.run_id, now_s).n_due += 1  # its answer was recorded first
+        else:
             self._due.append((state.run_id, now_s))
 
     def _give_up_on(self, run_id: str, until_s: float) -> None:
@@ -294,6 +300,7 @@ class Tally:
         score, hour = self.score, self._hour(answer.run_id, _seconds(answer.stamp))
         hour.n_answers += 1
         now_s = _seconds(answer.stamp)
+        self._answered.append((answer.run_id, now_s))
         while self._due and self._due[0][0] == answer.run_id and self._due[0][1] <= now_s:
             run_id, due_s = self._due.popleft()
             due = self._hour(run_id, due_s)

@@ -129,6 +129,18 @@ def test_decisions_that_the_policy_left_unanswered_are_counted(
     assert (score.total('n_due'), score.total('n_unanswered')) == (n_due, n_unanswered)
 
 
+def test_an_answer_recorded_before_or_long_after_its_state_is_one():
+    kept = states([0] * 3 + [1] * 300)
+    answers = [answer(n, 1) for n in range(4, 300, 5)]
+    late = [*kept[:4], ('shadow_request', answers[0]), *kept[4:]]
+    late += [('shadow_request', one) for one in answers[1:]]
+    early = [('shadow_request', one) for one in answers]
+    for events in (late, [*early, *kept]):
+        score = scored(events)
+        assert score.total('n_due') in (len(answers) - 1, len(answers))
+        assert score.total('n_unanswered') == 0
+
+
 def test_after_a_gap_answers_are_due_from_the_next_change_of_stage_on():
     kept = [*states([0] * 3 + [1] * 6), *states([1] * 6 + [2] * 4, first=20)]
     score = scored(asked(kept, answer(4, 1), answer(9, 1), answer(26, 2)))
