@@ -152,20 +152,25 @@ def _is_done(task: TrainTask) -> bool:
         return False
     return all(
         manifest.dataset_sha256 == task.dataset_sha256
-        and _is_same(manifest.config, task)
+        and is_same(manifest.config, task.config, task.algorithm)
         and manifest.algorithm == task.algorithm
         and manifest.seed == task.seed
         for manifest in manifests
     )
 
 
-def _is_same(stored: dict[str, Any], task: TrainTask) -> bool:
-    """Whether settings written earlier, perhaps before newer ones existed, mean the same."""
+def is_same(stored: dict[str, Any], config: TrainConfig, algorithm: str) -> bool:
+    """
+    Whether settings written earlier, perhaps before newer ones existed, train the same policy.
+
+    :param stored: of a bundle's manifest.
+    :param algorithm: what else is trained beside it does not matter.
+    """
     try:
         then = TrainConfig.model_validate(stored)
     except ValidationError:  # of a version with other settings
         return False
-    return _decisive(then, task.algorithm) == _decisive(task.config, task.algorithm)
+    return _decisive(then, algorithm) == _decisive(config, algorithm)
 
 
 def _decisive(config: TrainConfig, algorithm: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from known import record
@@ -10,7 +11,7 @@ import pytest
 
 from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.manifest import Manifest
-from saferl_ros.bundle.produce import train_all
+from saferl_ros.bundle.produce import is_same, train_all
 from saferl_ros.dataset.io import write_record
 from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, TrainConfig
 
@@ -41,9 +42,13 @@ def test_a_bundle_from_before_a_setting_existed_is_kept(tmp_path):
     del manifest.config['cql']['pessimism']
     manifest.write(out / 'bc')
     assert trained_at(config) == first
-    more = {'algorithms': ('cql', 'bc'), 'seeds': (1, 2), 'cql': QLearningConfig(steps=30)}
-    assert trained_at(config.model_copy(update=more)) == first  # what else is trained matters not
-    assert sorted(path.name for path in out.iterdir()) == ['bc', 'bc_2', 'cql', 'cql_2', 'logs']
+    more = config.model_copy(update={'seeds': (1, 2), 'cql': QLearningConfig(steps=30)})
+    assert trained_at(more) == first  # what else is trained matters not
+    assert sorted(path.name for path in out.iterdir()) == ['bc', 'bc_2', 'logs']
+    same = partial(is_same, manifest.config)
+    both = config.model_copy(update={'algorithms': ('cql', 'bc')})
+    assert [same(one, 'bc') for one in (both, more)] == [True, True]
+    assert [same(one, 'cql') for one in (both, more)] == [True, False]
     assert trained_at(config.model_copy(update={'bc': CloningConfig(steps=30)})) != first
 
 
