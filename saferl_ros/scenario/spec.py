@@ -169,6 +169,11 @@ def _from_sumocfg(path: Path) -> Scenario:
         raise ScenarioError(
             f'\'{path}\' names no net-file; state it under <input> as <net-file value="…"/>'
         )
+    if values.get('scale', '1') not in ('1', '1.0', '-1', '-1.0'):
+        raise ScenarioError(
+            f'\'{path}\' multiplies its demand (<scale value="{values["scale"]}"/>), which is not '
+            'taken over; leave it out and write the routes, or the rates of flows, for that demand'
+        )
     begin_s = number(0.0, 'begin')
     end_s = number(-1.0, 'end')
     return Scenario(

@@ -34,6 +34,16 @@ def test_an_unknown_scenario_suggests_near_names(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_sumocfg_that_multiplies_its_demand_is_refused(tmp_path):
+    config = tmp_path / 'my.sumocfg'
+    config.write_text(
+        '<configuration><input><net-file value="a.net.xml"/></input>'
+        '<processing><scale value="3"/></processing></configuration>'
+    )
+    done = saferl_in_process('check', config)
+    assert_refused(done, 'my.sumocfg', 'multiplies its demand', 'value="3"', 'leave it out')
+
+
 def test_a_sumocfg_whose_files_are_missing_names_the_file(tmp_path):
     config = tmp_path / 'my.sumocfg'
     config.write_text(
