@@ -17,6 +17,7 @@ from pathlib import Path
 import time
 from typing import Any
 
+from kept import plans_digest
 import matplotlib as mpl
 from matplotlib.figure import Figure
 import numpy as np
@@ -147,7 +148,7 @@ def run_row(
     mean = np.mean(rows, axis=0)
     cost = price(read_record(files[0]))
     return {
-        'plans': plans_of(junctions),
+        'plans': plans_digest(junction.plan.fingerprint() for junction in junctions),
         'price': cost,
         'by_seed': {name: float(np.mean(row)) for name, row in zip(bundles, rows, strict=True)},
         'delay_s': asdict(mean_interval(mean.tolist())),
@@ -156,12 +157,6 @@ def run_row(
         'worst_over_own_plan': max(float(np.sum(row) / np.sum(own_plan)) for row in rows),
         'minutes': (time.monotonic() - started) / 60,
     }
-
-
-def plans_of(junctions: list[Junction]) -> str:
-    """Return a digest of the signal plans that a row was played under."""
-    told = ' '.join(junction.plan.fingerprint() for junction in junctions)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def write_page(ablations: list[Ablation], docs: Path) -> None:
@@ -198,7 +193,8 @@ def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
         '÷ own_plan, worst seed | against base [s] | price of the record | minutes |',
         '|---' * 9 + '|',
     ]
-    today = plans_of(derive_junctions(load_scenario(ablation.scenario)))
+    junctions = derive_junctions(load_scenario(ablation.scenario))
+    today = plans_digest(junction.plan.fingerprint() for junction in junctions)
     is_old = {row: one['plans'] != today for row, one in kept.items()}
     base_s = kept.get('base', {}).get('delay_s', {}).get('mean')
     for row in (row for row in ablation.rows if row in kept):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kept import KEPT, scores_of, seeds_of, words
+from kept import KEPT, plans_words, scores_of, seeds_of, words
 import numpy as np
 
 from saferl_ros.cli.run_config import RunConfig
@@ -49,7 +49,8 @@ def map_section(name: str, kept: dict[str, Any]) -> list[str]:
         + ' '
         + gate_words(kept)
         + changed_words(name, kept['config'])
-        + road_words(kept),
+        + road_words(kept)
+        + plans_words(name, kept),
         '',
         '| controller | delay [s/veh] | IQM [s] | ÷ net_plan | CQL is better | waiting [s] | '
         'longest wait [s] | stops | CO2 [g/veh] | near misses /1000 veh | collisions | teleports '
@@ -87,7 +88,7 @@ def map_section(name: str, kept: dict[str, Any]) -> list[str]:
         lines += [
             '',
             f'Online double DQN after {online["episodes"]} exploring hours: {means} s/veh.'
-            f'{road_words(online)}',
+            f'{road_words(online)}{plans_words(name, online)}',
         ]
     lines += ['', 'CQL, each training seed over ' + ', '.join(REFERENCES) + ':', '']
     for seed, row in zip(seeds_of(evaluation, 'cql'), ours, strict=True):

@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kept import KEPT
+from kept import KEPT, plans_digest
 import numpy as np
 
 from saferl_ros.bundle.export import export_bundle
@@ -222,6 +222,7 @@ def main() -> None:
         'episodes': EPISODES,
         'exploration': EXPLORATION,
         'observation_version': SPEC_VERSION,
+        'plans': plans_digest(junction.plan.fingerprint() for junction in junctions),
         'git_revision': git_revision(),
         'config': config.model_dump(mode='json'),
         'seeds': options.seeds,

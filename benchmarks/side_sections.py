@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kept import scores_of, words
+from kept import plans_words, scores_of, words
 
 from saferl_ros.dataset.intervals import Interval
 
@@ -44,6 +44,7 @@ def resco_section(kept: dict[str, dict[str, Any]]) -> list[str]:
         'fixed time, published | net_plan here | max-pressure here | collisions | teleports |',
         '|---' * 10 + '|',
     ]
+    cautions = {name: plans_words(f'{name}_resco', one) for name, one in kept.items()}
     for name, one in kept.items():
         evaluation = one['evaluation']
         seeds = scores_of(evaluation, 'cql').mean(axis=1)
@@ -51,12 +52,14 @@ def resco_section(kept: dict[str, dict[str, Any]]) -> list[str]:
         best = RESCO[name][2]
         verdict = 'all at or below' if best is not None and seeds.max() <= best else 'not all'
         lines.append(
-            f'| {name} | {", ".join(f"{value:.1f}" for value in seeds)} | {idqn} | {verdict} | '
+            f'| {name}{" †" if cautions[name] else ""} | '
+            f'{", ".join(f"{value:.1f}" for value in seeds)} | {idqn} | {verdict} | '
             f'{pressure} | {fixed} | {scores_of(evaluation, "net_plan").mean():.1f} | '
             f'{scores_of(evaluation, "max_pressure").mean():.1f} | '
             + ' | '.join(beside_net_plan(evaluation, m) for m in ('collisions', 'teleports'))
             + ' |'
         )
+    lines += [f'\n†{words}' for words in sorted(set(cautions.values())) if words]
     missing = [name for name in RESCO if name not in kept]
     if missing:
         lines += ['', f'Not run yet: {", ".join(missing)}.']

@@ -93,7 +93,12 @@ def add_parser(commands: Subparsers) -> None:
         'own plan, and record that, for example 1.05; costs 24 to 88 simulated hours more, and '
         'goes on when interrupted; if none keeps it, the cheapest is recorded',
     )
-    parser.add_argument('--reward', choices=REWARDS, default='time_lost')
+    parser.add_argument(
+        '--reward',
+        choices=REWARDS,
+        default='time_lost',
+        help="what the record's rewards count (default: time_lost; the others are sumo-rl's)",
+    )
     parser.add_argument(
         '--csv', type=Path, metavar='FILE', help='also write every decision as CSV'
     )

@@ -71,7 +71,7 @@ def add_parser(commands: Subparsers) -> None:
         metavar='DIR',
         help="folder for the recording (shadow: 'recording')",
     )
-    parser.add_argument('--seed', type=not_negative, default=0, help='of SUMO and the demand')
+    parser.add_argument('--seed', type=not_negative, default=0, help='of SUMO (default: 0)')
     parser.add_argument('--horizon', type=seconds, metavar='S', help='length of the run [s]')
     parser.add_argument(
         '--allow-ungated',

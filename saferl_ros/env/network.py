@@ -50,6 +50,7 @@ class NetworkEnv(ParallelEnv[str, Observation, np.int64]):
     :param observation: ``detector``, ``neighbours``, ``ideal`` or ``sumo_rl``.
     :param reward: a name of ``env.reward.REWARDS`` or a callable written for sumo-rl.
     :param decision_s: time between decisions while a stage is kept [s].
+    :param horizon_s: length of an episode, by default the scenario's [s].
     :param scale_range: draw each episode's demand with a scale from this range.
     :param settings: bounds and longer times that an engineer states, by junction.
     :param isolate: run each episode in a fresh process (default).

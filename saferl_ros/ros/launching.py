@@ -102,7 +102,7 @@ ARGUMENTS = (
     ),
     Argument(
         name='seed',
-        about='of SUMO and of the demand, 0 or more',
+        about='of SUMO, 0 or more',
         of=('sumo_bridge', 'seed'),
         uses=_SIMULATED,
     ),

@@ -59,7 +59,7 @@ PARAMETERS = (
         name='horizon_s', default=0.0, bounds=(0.0, 1e6),
         about='length of the run [s]; 0: that of the scenario',
     ),
-    Declared(name='seed', default=0, bounds=(0, 2**31 - 1), about='of SUMO and of the demand'),
+    Declared(name='seed', default=0, bounds=(0, 2**31 - 1), about='of SUMO; of varied demand too'),
     Declared(
         name='demand_scale', default=0.0, bounds=(0.0, 10.0),
         about='varied demand of this scale; 0: the nominal demand, vehicle by vehicle',
@@ -91,7 +91,7 @@ PARAMETERS = (
     ),
     Declared(
         name='recorder', default='',
-        about='name of a recorder without whose ears the run does not start; empty: none',
+        about='name of a recorder that is waited for too (`wait_for_others_s`); empty: none',
     ),
     Declared(name='lamp_log', default='', about='CSV file for every change of lamps; empty: none'),
 )  # fmt: skip

@@ -1,9 +1,9 @@
 """
 The safety core: what a junction may show, and when. Pure Python.
 
-``SignalPlan`` says what is allowed, ``StageSequencer`` is the only code that emits lamps, and
-``ConflictMonitor`` reads those lamps without sharing a line with the sequencer: it knows only the
-``MonitorCard`` that ``card_of`` writes from the plan.
+``SignalPlan`` says what is allowed, ``StageSequencer`` is the only code that emits lamps that
+anybody asks for, and ``ConflictMonitor`` reads those lamps without sharing a line with the
+sequencer: it knows only the ``MonitorCard`` that ``card_of`` writes from the plan.
 """
 
 from saferl_ros.signals.monitor import ConflictMonitor, Fault, MonitorCard

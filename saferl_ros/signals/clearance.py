@@ -4,10 +4,10 @@ How long yellow, all-red, walk and pedestrian clearance must last: the clearance
 ``legal``
     computed from the posted speed and the junction's geometry (the default);
 ``net``
-    the yellows that stand in the network's own program;
+    the clearances that stand in the network's own program;
 ``resco``
     the yellow that the RESCO benchmark used and no all-red. Only for comparison with published
-    figures; nothing that goes live accepts it.
+    figures; a bundle made with it never commands.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_GRADE_RATIO = 0.25  # steeper than any signalised street
 MIN_YELLOW_S = 3.0  # MUTCD 2009, section 4D.26: three to six seconds
 MAX_YELLOW_S = 6.0  # same section
 MIN_ALL_RED_S = 1.0  # one second at least, the usual practice of agencies
-MAX_ALL_RED_S = 6.0  # MUTCD 2009, section 4D.26: "should not exceed 6 seconds"
+USUAL_ALL_RED_S = 6.0  # MUTCD 2009, 4D.26: not more, but where a junction is very wide
 START_UP_S = 1.0  # credit for the conflicting driver's start-up, ITE (2020)
 TURN_SPEED_MPS = 8.9  # 20 mph, a vehicle that turns; NCHRP Report 731 (2012), chapter 4
 LEFT_APPROACH_LESS_MPS = 2.2  # 5 mph: how much slower left turns approach; same source
@@ -60,13 +60,14 @@ def red_clearance_s(crossing_m: float, speed_mps: float, *, is_turn: bool = Fals
     :param crossing_m: way from the stop line to the far end of the junction [m].
     :param speed_mps: approach speed [m/s].
     :param is_turn: a turn, which clears at 8.9 m/s at most.
-    :returns: all-red of at least 1 s and at most 6 s, not rounded.
+    :returns: all-red of at least 1 s, not rounded; above 6 s on very wide junctions, because a
+        vehicle that is still inside is still inside.
 
     Source: ITE, ``(W + L) / v`` less one second of start-up time; turns as in NCHRP Report 731.
     """
     speed_mps = max(1.0, min(speed_mps, TURN_SPEED_MPS) if is_turn else speed_mps)
     clearance_s = (crossing_m + VEHICLE_LENGTH_M) / speed_mps - START_UP_S
-    return min(MAX_ALL_RED_S, max(MIN_ALL_RED_S, clearance_s))
+    return max(MIN_ALL_RED_S, clearance_s)
 
 
 def pedestrian_clearance_s(crossing_m: float) -> float:

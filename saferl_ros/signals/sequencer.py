@@ -1,4 +1,4 @@
-"""The only code that emits lamps."""
+"""The only code that emits lamps that anybody asks for; a cabinet at fault flashes by itself."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from saferl_ros.errors import ScenarioError, SignalPlanError
-from saferl_ros.signals.clearance import MAX_ALL_RED_S, MIN_WALK_S, PROFILES
+from saferl_ros.signals.clearance import MIN_WALK_S, PROFILES, USUAL_ALL_RED_S
 from saferl_ros.signals.plan import (
     GREEN_LAMPS,
     Link,
@@ -172,7 +172,7 @@ def green_phases(network: Network, junction_id: str) -> list[int]:
     def is_all_red(n: int) -> bool:
         before, now, after = (phases[k % len(phases)].lamps for k in (n - 1, n, n + 1))
         return (
-            phases[n].duration_s <= MAX_ALL_RED_S
+            phases[n].duration_s <= USUAL_ALL_RED_S
             and 'y' in before
             and 'y' not in after
             and now != after

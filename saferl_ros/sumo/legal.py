@@ -5,11 +5,11 @@ from __future__ import annotations
 from saferl_ros.errors import SignalPlanError
 from saferl_ros.signals.clearance import (
     kinematic_yellow_s,
-    MAX_ALL_RED_S,
     MAX_YELLOW_S,
     MIN_ALL_RED_S,
     red_clearance_s,
     round_up_s,
+    USUAL_ALL_RED_S,
 )
 from saferl_ros.signals.pairing import with_clearances
 from saferl_ros.signals.plan import SignalPlan
@@ -59,7 +59,7 @@ def with_legal_clearances(
     ]
     yellow = _with_stated(plan, 'yellow', yellow, limits.yellow_s, MAX_YELLOW_S, step_s)
     longest_red = [max(row) for row in red]
-    stated = _with_stated(plan, 'all-red', longest_red, limits.all_red_s, MAX_ALL_RED_S, step_s)
+    stated = _with_stated(plan, 'all-red', longest_red, limits.all_red_s, USUAL_ALL_RED_S, step_s)
     for link in limits.all_red_s:
         red[link] = [stated[link] if is_foe else 0.0 for is_foe in plan.foes[link]]
     return with_clearances(
@@ -86,11 +86,12 @@ def _with_stated(
                 f"junction '{plan.junction_id}': {what} is stated for link {link}, which is no "
                 f'vehicle link of it; its links are 0 to {plan.n_links - 1}'
             )
-        if not computed_s[link] <= stated <= longest_s:
+        allowed_s = max(longest_s, computed_s[link])
+        if not computed_s[link] <= stated <= allowed_s:
             raise SignalPlanError(
                 f"junction '{plan.junction_id}', link {link}: a stated {what} of {stated:g} s is "
                 f'refused; allowed is {computed_s[link]:g} s (computed from speed and geometry) '
-                f'to {longest_s:g} s'
+                f'to {allowed_s:g} s'
             )
         times[link] = round_up_s(stated, step_s)
     return times

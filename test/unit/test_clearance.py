@@ -32,7 +32,7 @@ def test_yellow_is_reaction_time_and_half_the_braking_time_within_three_to_six_s
         (0.0, 13.9, 1.0),
         (15.0, 5.0, 21.1 / 5.0 - 1),  # who comes slowly leaves slowly
         (30.0, 8.9, 36.1 / 8.9 - 1),
-        (100.0, 8.9, 6.0),  # six seconds at most
+        (100.0, 8.9, 106.1 / 8.9 - 1),  # a very wide junction: never cut short
     ],
 )
 def test_all_red_lets_a_vehicle_leave_less_the_start_up_of_the_next(

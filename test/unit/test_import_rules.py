@@ -193,3 +193,6 @@ def test_sequencer_and_monitor_share_no_code_with_each_other():
     for file, other in (('monitor', 'sequencer'), ('sequencer', 'monitor')):
         names = list(imported_names(trees[f'signals/{file}.py']))
         assert not [name for name in names if f'signals.{other}' in name]
+    of_monitor = list(imported_names(trees['signals/monitor.py']))
+    assert of_monitor
+    assert not [name for name in of_monitor if name.startswith('saferl_ros')]
