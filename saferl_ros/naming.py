@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import quote
+
+LONGEST_NAME = 200  # file systems take 255 bytes; endings come after it
 
 
 def file_name(junction_id: str) -> str:
     """Return a name that every file system takes; different junctions have different names."""
-    return quote(junction_id, safe='').replace('.', '%2E')
+    name = quote(junction_id, safe='').replace('.', '%2E')
+    if len(name) > LONGEST_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        name = f'{name[: LONGEST_NAME - len(digest) - 1]}~{digest}'
+    return name
 
 
 def edge_of(lane_id: str) -> str:

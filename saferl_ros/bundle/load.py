@@ -17,6 +17,7 @@ from saferl_ros.shield.guard import GuardModel
 from saferl_ros.signals import SignalPlan
 
 N_NAMED = 3  # differences that a refusal names
+LISTS = (list, tuple)
 
 
 class Bundle:
@@ -100,7 +101,7 @@ def _unlike(ours: Any, theirs: Any, name: str = '') -> Iterator[str]:
     """Yield what differs between two plans or specs as JSON, each with its place."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         pairs = [(key, ours.get(key), theirs.get(key)) for key in {**ours, **theirs}]
-    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+    elif isinstance(ours, LISTS) and isinstance(theirs, LISTS) and len(ours) == len(theirs):
         pairs = [(n, *pair) for n, pair in enumerate(zip(ours, theirs, strict=True))]
     else:
         if ours != theirs:
@@ -111,7 +112,7 @@ def _unlike(ours: Any, theirs: Any, name: str = '') -> Iterator[str]:
 
 
 def _shortly(value: Any) -> str:
-    return f'a list of {len(value)}' if isinstance(value, list) else str(value)
+    return f'a list of {len(value)}' if isinstance(value, LISTS) else str(value)
 
 
 def _read_guard(folder: Path, manifest: Manifest, n_features: int) -> GuardModel | None:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import math
 import os
 from pathlib import Path
+import sys
 from typing import Any
 
 from saferl_ros.dataset.io import cannot_write
@@ -15,7 +16,7 @@ from saferl_ros.env.junction import derive_junctions, Junction
 from saferl_ros.errors import MissingExtraError, UsageError
 from saferl_ros.observation.spec import OBSERVATION_KINDS
 from saferl_ros.scenario.demand import count_departures
-from saferl_ros.scenario.spec import load_scenario
+from saferl_ros.scenario.spec import load_scenario, Scenario
 from saferl_ros.signals.clearance import PROFILES
 from saferl_ros.sumo.settings import NO_SETTINGS, SignalSettings
 from saferl_ros.yaml_file import read_yaml
@@ -98,14 +99,22 @@ def require(extra: str, *libraries: str) -> None:
             raise MissingExtraError(library, extra)
 
 
-def check_output(path: Path) -> None:
+SUMO_FILES = ('.sumocfg', '.xml', '.xml.gz')
+
+
+def check_output(path: Path, *, is_network: bool = False) -> None:
     """
     Refuse an output that cannot be written, before the work whose result would be lost.
 
-    :raises UsageError: if ``path`` is a folder, or no file can be made beside it.
+    :param is_network: a network is to be written, where one may be from before.
+    :raises UsageError: if ``path`` is a folder or a file of SUMO's, or no file can be made there.
     """
     if path.is_dir():
         raise UsageError(f"cannot write '{path}': it is a folder; name a file")
+    if path.exists() and path.name.endswith(SUMO_FILES) and not is_network:
+        raise UsageError(
+            f"cannot write '{path}': a file of SUMO's is there already; name another file"
+        )
     probe = path.with_name(path.name + '.writing')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -226,12 +235,23 @@ def junctions_of(options: argparse.Namespace) -> list[Junction]:
         horizon_s=options.horizon,
     )
     count_departures(scenario)
+    tell_left_out(scenario)
     return derive_junctions(
         scenario,
         clearance=options.clearance,
         observation=getattr(options, 'observation', 'detector'),
         settings=settings_of(options),
     )
+
+
+def tell_left_out(scenario: Scenario) -> None:
+    """Say which options of a .sumocfg no run will have."""
+    if scenario.left_out:
+        print(
+            f"note: scenario '{scenario.name}' states {', '.join(scenario.left_out)}, which is "
+            'not taken over: all controllers are simulated without',
+            file=sys.stderr,
+        )
 
 
 def settings_of(options: argparse.Namespace) -> SignalSettings:

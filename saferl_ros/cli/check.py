@@ -28,7 +28,7 @@ from saferl_ros.signals.rules import RULE_WORDS
 from saferl_ros.sumo.derive import ids_without_choice, pick_junction, signal_ids
 from saferl_ros.sumo.fix import fix_network, NetworkFix, SignalFix
 from saferl_ros.sumo.network import Network, read_network
-from saferl_ros.sumo.preflight import check_junction, check_network, Finding
+from saferl_ros.sumo.preflight import check_junction, check_network, Finding, PAIRED
 from saferl_ros.sumo.settings import SignalSettings
 
 Findings = dict[str, list[Finding]]
@@ -76,7 +76,7 @@ def main(options: argparse.Namespace) -> int:
         if not options.fix.name.endswith(('.net.xml', '.net.xml.gz')):
             raise UsageError(f"--fix '{options.fix}' must end in .net.xml or .net.xml.gz")
         _refuse_inputs(options.fix, [*inputs, *options.routes, options.signals])
-        check_output(options.fix)
+        check_output(options.fix, is_network=True)
     found = _check(network, options.junction, step_s, settings)
     data: dict[str, Any] = {'junctions': _junctions_json(found)}
     data['unchecked'] = [] if options.junction else ids_without_choice(network)
@@ -194,7 +194,7 @@ def _print_findings(found: Findings) -> None:
 def _movement_in_words(finding: Finding) -> str:
     if finding.foe is None:
         return finding.movement
-    how = 'with' if finding.rule == 'conflicting_greens' else 'before'
+    how = 'with' if finding.rule in PAIRED else 'before'
     return f'{finding.movement} ({how} {finding.foe}: {finding.foe_movement})'
 
 

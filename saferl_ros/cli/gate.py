@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from saferl_ros.bundle.gate_stamp import stamp_gate
-from saferl_ros.cli.arguments import add_command, add_json, Subparsers
+from saferl_ros.cli.arguments import add_command, add_json, check_output, Subparsers
 from saferl_ros.cli.run_config import read_part
 from saferl_ros.cli.screen import print_json, write_json
 from saferl_ros.errors import DatasetError
@@ -54,10 +54,12 @@ def add_parser(commands: Subparsers) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the verdict; 0 if it passes, 1 if it fails."""
+    out = options.output or options.evaluation.with_name('gate.json')
+    check_output(out)
     config = read_part(options.config, GateConfig, 'gate')
     evaluation = read_evaluation(options.evaluation)
     verdict = decide(evaluation, options.controller, config)
-    write_json(verdict, options.output or options.evaluation.with_name('gate.json'))
+    write_json(verdict, out)
     if options.bundle:
         stamp_gate(options.bundle, verdict, evaluation)
     if options.json:
@@ -76,6 +78,8 @@ def decide(evaluation: dict[str, Any], controller: str, config: GateConfig) -> d
     try:
         checks = judge_gate(evaluation, controller, config)
         looser = looser_limits(config) + easier_conditions(evaluation)
+    except DatasetError:  # says itself what is missing; a ValueError too
+        raise
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise DatasetError(
             f"the evaluation is damaged or incomplete ({error!r}); make one with 'saferl evaluate'"

@@ -11,7 +11,14 @@ import sys
 import time
 from typing import Any
 
-from saferl_ros.cli.arguments import add_command, add_jobs, add_json, require, Subparsers
+from saferl_ros.cli.arguments import (
+    add_command,
+    add_jobs,
+    add_json,
+    require,
+    Subparsers,
+    tell_left_out,
+)
 from saferl_ros.cli.budget import family_search
 from saferl_ros.cli.evaluate import print_evaluation
 from saferl_ros.cli.gate import decide, print_gate
@@ -65,6 +72,7 @@ def main(options: argparse.Namespace) -> int:
     require('train', 'torch', 'd3rlpy', 'onnx', 'tensorboard')
     require('report', 'plotly', 'jinja2')
     junctions = config.load_junctions()
+    tell_left_out(junctions[0].scenario)
     config.train.check_left_out([junction.plan.junction_id for junction in junctions])
     check_device(options.device)
     folder = options.output or Path('runs') / config.name

@@ -17,7 +17,7 @@ import numpy as np
 
 from saferl_ros.bundle.load import Bundle
 from saferl_ros.env.junction import Junction
-from saferl_ros.errors import BundleError
+from saferl_ros.errors import BundleError, ScenarioError
 from saferl_ros.observation import FeatureVector, SignalView
 from saferl_ros.sumo.detectors import detector_xml, DetectorReader
 from saferl_ros.sumo.home import load_library
@@ -61,14 +61,21 @@ def cross_check(
 
     :param bundle: the policy; ``None`` lets the network's own program run (``fixed_ts``).
     :param yellow_s: sumo-rl's yellow [s].
+    :raises ScenarioError: if its step is not sumo-rl's.
     :raises BundleError: if sumo-rl sees other stages than the bundle was trained for.
     """
     scenario, plan, spec = junction.scenario, junction.plan, junction.spec
+    if scenario.step_s != 1:
+        raise ScenarioError(
+            f"scenario '{scenario.name}' has a step of {scenario.step_s:g} s, and sumo-rl runs in "
+            'steps of 1 s: it cannot be cross-checked'
+        )
     environment = load_library('sumo_rl').SumoEnvironment
     with tempfile.TemporaryDirectory(prefix='saferl_') as name:
         folder = Path(name)
         detectors = folder / 'detectors.add.xml'
         detectors.write_text(detector_xml(spec, junction.network), encoding='utf-8')
+        additional = ','.join(map(str, (*scenario.additional_files, detectors)))
         trips, statistics = folder / 'trips.xml', folder / 'statistics.xml'
         env = environment(
             net_file=str(scenario.net_file),
@@ -85,9 +92,10 @@ def cross_check(
             add_system_info=False,
             add_per_agent_info=False,
             additional_sumo_cmd=(
-                f'-a {detectors} --no-step-log --duration-log.disable --tripinfo-output {trips} '
-                '--tripinfo-output.write-unfinished --tripinfo-output.write-undeparted '
-                f'--statistic-output {statistics}'
+                f'-a {additional} --no-step-log --duration-log.disable '
+                f'--tripinfo-output {trips} --tripinfo-output.write-unfinished '
+                '--tripinfo-output.write-undeparted '
+                f'--statistic-output {statistics} {" ".join(scenario.command_options())}'
             ),
         )
         env.reset()

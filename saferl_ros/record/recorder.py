@@ -25,8 +25,9 @@ from saferl_ros.record.revision import git_revision
 from saferl_ros.scenario import DemandVariation, Split, Surge
 from saferl_ros.scenario.ranges import ScaleRange
 from saferl_ros.sumo.home import sumo_version
-from saferl_ros.yaml_file import CONFIG
+from saferl_ros.yaml_file import CONFIG, differences
 
+N_NAMED = 3  # settings that a refusal names
 _VERSIONS = {'package_version', 'git_revision', 'sumo_version'}  # of what recorded
 
 
@@ -191,18 +192,25 @@ def _is_recorded(paths: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> 
                 'or choose another output'
             )
         if not _agree(known, manifest):
-            scenario = known.get('scenario', {}).get('name', 'an unknown scenario')
+            pairs = differences(*(_settings_of(one, manifest) for one in (known, manifest)))
+            told = ', '.join(
+                f'{name}: there {a}, now {b}' for name, (a, b) in list(pairs.items())[:N_NAMED]
+            )
             raise UsageError(
-                f"'{path}' holds a recording with other settings ({known.get('episodes', '?')} "
-                f'episodes of {scenario}); remove it or choose another output'
+                f"'{path}' holds a recording with other settings ({told}); remove it or choose "
+                'another output'
             )
     return all(path.exists() for path in paths)
 
 
 def _agree(known: dict[str, Any], manifest: dict[str, Any]) -> bool:
     """Return whether the settings are the same; a searched family follows from them."""
+    return _settings_of(known, manifest) == _settings_of(manifest, manifest)
+
+
+def _settings_of(one: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
     leave_out = _VERSIONS | (set() if manifest['budget'] is None else {'family', 'search'})
-    return all(known.get(key) == manifest[key] for key in manifest.keys() - leave_out)
+    return {key: one.get(key) for key in manifest.keys() - leave_out}
 
 
 def _searched(parts: Path, manifests: list[dict[str, Any]], search: Search | None) -> FamilyConfig:

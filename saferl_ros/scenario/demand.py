@@ -4,7 +4,8 @@ Varied demand: the same junction on another day.
 Every vehicle and every pedestrian of the nominal route file is drawn a Poisson number of times,
 moved by a few seconds, and, during a surge, vehicles from the chosen direction are drawn more
 often. Flows become single vehicles and persons with random headways; a vehicle with stops (a bus)
-keeps its timetable. The random stream is keyed by the split (``record``, ``tune``,
+keeps its timetable and its name; who waits for a certain other (a car that its driver calls, a
+container) is as in the file. The random stream is keyed by the split (``record``, ``tune``,
 ``test``) *and* the seed, so that demand held out for judging is disjoint from recorded demand by
 construction, whatever the seeds.
 """
@@ -15,7 +16,6 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from enum import Enum
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,16 @@ from xml.etree import ElementTree
 import numpy as np
 
 from saferl_ros.errors import ScenarioError
-from saferl_ros.scenario.spec import parse_time_s, read_xml, Scenario
+from saferl_ros.scenario.route_files import (
+    element_number,
+    element_time_s,
+    FLOWS,
+    read_routes,
+    RouteElements,
+)
+from saferl_ros.scenario.spec import Scenario
 
 MAX_SCALE = 10.0  # times the scenario's own demand
-_VEHICLES = ('vehicle', 'trip', 'flow')
-_PERSONS = ('person', 'personFlow')
-_CONTAINERS = ('container', 'containerFlow')
-_FLOWS = ('flow', 'personFlow')
 
 
 class Split(Enum):
@@ -96,39 +99,13 @@ class DemandVariation:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Demand:
-    """The parsed route files of a scenario."""
-
-    definitions: tuple[ElementTree.Element, ...]  # types and routes, in order
-    vehicles: tuple[ElementTree.Element, ...]
-    persons: tuple[ElementTree.Element, ...]
-    others: tuple[ElementTree.Element, ...]  # containers, kept as they are
-
-
-@lru_cache(maxsize=4)
-def _read(route_files: tuple[Path, ...]) -> _Demand:
-    definitions, vehicles, persons, others = [], [], [], []
-    for path in route_files:
-        for element in read_xml(path, 'route'):
-            if element.tag in _VEHICLES:
-                vehicles.append(element)
-            elif element.tag in _PERSONS:
-                persons.append(element)
-            elif element.tag in _CONTAINERS:
-                others.append(element)
-            else:
-                definitions.append(element)
-    return _Demand(tuple(definitions), tuple(vehicles), tuple(persons), tuple(others))
-
-
 def count_departures(scenario: Scenario) -> int:
     """
     Return how many vehicles want to depart within the scenario's time, flows by their mean.
 
     :raises ScenarioError: if there is none.
     """
-    demand = _read(scenario.route_files)
+    demand = read_routes(scenario)
     n = sum(_departures(element, scenario) for element in demand.vehicles)
     if n <= 0:
         files = ', '.join(path.name for path in scenario.route_files)
@@ -146,7 +123,7 @@ def travelled_turns(scenario: Scenario) -> frozenset[tuple[str, str]] | None:
 
     :returns: ``None`` where SUMO is to find the way of some vehicle: then no file tells.
     """
-    demand = _read(scenario.route_files)
+    demand = read_routes(scenario)
     named = {
         element.get('id'): _turns(element)
         for definition in demand.definitions
@@ -174,12 +151,12 @@ def _turns(element: ElementTree.Element) -> set[tuple[str, str]] | None:
 
 def _departures(element: ElementTree.Element, scenario: Scenario) -> float:
     """Return how many of an element's vehicles want to depart within the scenario's time."""
-    if element.tag in _FLOWS:
+    if element.tag in FLOWS:
         begin_s, end_s = _window(element, scenario)
         if end_s > begin_s:
             return _flow_rate_hz(element, scenario) * (end_s - begin_s)
-        return float(element.get('number', 0)) if end_s == begin_s else 0.0
-    depart_s = _time(element, 'depart', scenario.begin_s)
+        return element_number(element, 'number') if end_s == begin_s else 0.0
+    depart_s = element_time_s(element, 'depart', scenario.begin_s)
     return float(scenario.begin_s <= depart_s < scenario.end_s)
 
 
@@ -191,19 +168,12 @@ def _window(flow: ElementTree.Element, scenario: Scenario) -> tuple[float, float
 
 def _own_window(flow: ElementTree.Element, scenario: Scenario) -> tuple[float, float]:
     """Return from when to when a flow runs [s]; one with a number and a rate ends when full."""
-    begin_s = _time(flow, 'begin', scenario.begin_s)
-    end_s = _time(flow, 'end', scenario.end_s)
+    begin_s = element_time_s(flow, 'begin', scenario.begin_s)
+    end_s = element_time_s(flow, 'end', scenario.end_s)
     rate_hz, number = _stated_rate_hz(flow), flow.get('number')
     if rate_hz and number is not None:
-        end_s = min(end_s, begin_s + float(number) / rate_hz)
+        end_s = min(end_s, begin_s + element_number(flow, 'number') / rate_hz)
     return begin_s, end_s
-
-
-def _time(element: ElementTree.Element, name: str, default_s: float) -> float:
-    text = element.get(name)
-    if text is None or text in ('triggered', 'containerTriggered', 'split', 'begin'):
-        return default_s
-    return parse_time_s(text)
 
 
 def write_demand(scenario: Scenario, variation: DemandVariation, path: Path) -> None:
@@ -214,14 +184,14 @@ def write_demand(scenario: Scenario, variation: DemandVariation, path: Path) -> 
     :raises ScenarioError: if nothing departs within the scenario's time.
     """
     count_departures(scenario)
-    demand = _read(scenario.route_files)
+    demand = read_routes(scenario)
     rng = np.random.default_rng(np.random.SeedSequence([variation.split.value, variation.seed]))
     origin = _surge_origin(demand, scenario, rng) if variation.surge else None
     drawn: list[tuple[float, ElementTree.Element]] = []
     for element in demand.vehicles + demand.persons:
-        singles = _expand_flow(element, scenario, rng) if element.tag in _FLOWS else [element]
+        singles = _expand_flow(element, scenario, rng) if element.tag in FLOWS else [element]
         for single in singles:
-            depart_s = _time(single, 'depart', scenario.begin_s)
+            depart_s = element_time_s(single, 'depart', scenario.begin_s)
             if not scenario.begin_s <= depart_s < scenario.end_s:
                 continue
             weight = variation.scale * _surge_factor(single, depart_s, origin, scenario, variation)
@@ -230,10 +200,11 @@ def write_demand(scenario: Scenario, variation: DemandVariation, path: Path) -> 
                 moved_s = depart_s + rng.uniform(-variation.jitter_s, variation.jitter_s)
                 moved_s = round(min(max(moved_s, scenario.begin_s), scenario.end_s - 1.0), 2)
                 clone = deepcopy(single)
-                clone.set('id', f'{single.get("id")}.{copy}')
+                if not is_on_schedule:  # who rides in it names it
+                    clone.set('id', f'{single.get("id")}.{copy}')
                 clone.set('depart', f'{moved_s:.2f}')
                 drawn.append((moved_s, clone))
-    drawn.extend((_time(e, 'depart', scenario.begin_s), e) for e in demand.others)
+    drawn.extend((element_time_s(e, 'depart', scenario.begin_s), e) for e in demand.others)
     drawn.sort(key=lambda pair: pair[0])
     root = ElementTree.Element('routes')
     root.extend(demand.definitions)
@@ -247,7 +218,7 @@ def _expand_flow(
     """Yield single vehicles that arrive at random at the flow's mean rate."""
     begin_s, end_s = _window(flow, scenario)
     if end_s <= begin_s:  # SUMO lets a flow release all its vehicles at once
-        departs_s = [begin_s] * int(flow.get('number', 0))
+        departs_s = [begin_s] * int(element_number(flow, 'number'))
     else:
         n_expected = _flow_rate_hz(flow, scenario) * (end_s - begin_s)
         departs_s = sorted(rng.uniform(begin_s, end_s, size=rng.poisson(n_expected)))
@@ -270,20 +241,23 @@ def _flow_rate_hz(flow: ElementTree.Element, scenario: Scenario) -> float:
     if stated_hz is not None:
         return stated_hz
     begin_s, end_s = _own_window(flow, scenario)
-    return float(flow.get('number', 0)) / max(1.0, end_s - begin_s)
+    return element_number(flow, 'number') / max(1.0, end_s - begin_s)
 
 
 def _stated_rate_hz(flow: ElementTree.Element) -> float | None:
     for name in ('vehsPerHour', 'perHour'):
         if flow.get(name):
-            return float(flow.get(name, 0)) / 3600
-    if flow.get('period'):
-        period = flow.get('period', '')
+            return element_number(flow, name) / 3600
+    period = flow.get('period')
+    if period:
         if period.startswith('exp('):
-            return float(period[4:-1])
-        return 1 / parse_time_s(period)
+            return element_number(flow, 'period', period[4:-1])
+        period_s = element_time_s(flow, 'period', 0.0)
+        if not period_s > 0:
+            raise ScenarioError(f"flow '{flow.get('id')}': its period '{period}' must be above 0")
+        return 1 / period_s
     if flow.get('probability'):
-        return float(flow.get('probability', 0))
+        return element_number(flow, 'probability')
     return None
 
 
@@ -294,7 +268,7 @@ def _origin(element: ElementTree.Element) -> str:
     return element.get('from') or element.get('fromTaz') or element.get('route') or ''
 
 
-def _surge_origin(demand: _Demand, scenario: Scenario, rng: np.random.Generator) -> str:
+def _surge_origin(demand: RouteElements, scenario: Scenario, rng: np.random.Generator) -> str:
     """Draw the direction of the surge among origins with at least a twentieth of the traffic."""
     origins: dict[str, float] = {}
     for element in demand.vehicles:

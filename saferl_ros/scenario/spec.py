@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 import gzip
 import hashlib
 import math
@@ -15,6 +16,31 @@ from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario.catalogue import CATALOGUE
 
 DEFAULT_HORIZON_S = 3600.0  # where a scenario states no end
+LONGEST_STEP_S = 1.0  # SUMO's drivers react within a second; with longer steps they collide
+# sections and options of a .sumocfg that are read by themselves, or that every run states anew
+OWN_SECTIONS = frozenset(
+    ('configuration', 'output', 'report', 'gui_only', 'random_number', 'traci_server')
+)
+OWN_OPTIONS = frozenset(
+    (
+        *('net-file', 'net', 'n', 'route-files', 'routes', 'r', 'additional-files', 'additional'),
+        *('a', 'begin', 'b', 'end', 'e', 'step-length', 'time-to-teleport', 'scale', 'seed'),
+        'random',
+    )
+)
+# beginnings of the names of options that say how traffic moves: every controller's runs have them
+TAKEN_OVER = (
+    *('step-method.', 'lateral-resolution', 'extrapolate-departpos', 'default.', 'pedestrian.'),
+    *('ignore-route-errors', 'ignore-junction-blocker', 'ignore-accidents', 'collision.check-'),
+    *('collision.mingap', 'collision.stoptime', 'time-to-teleport.', 'time-to-impatience'),
+    *('startup-wait-threshold', 'sloppy-insert', 'eager-insert', 'emergency-insert'),
+    *('insertion-checks', 'random-depart-offset', 'lanechange.', 'tls.', 'emergencydecel.'),
+    *('parking.', 'use-stop-', 'ride.', 'weights.', 'routing-algorithm', 'astar.', 'persontrip.'),
+    *('device.rerouting.', 'person-device.rerouting.', 'device.driverstate.'),
+)
+DEMAND_TAGS = frozenset(
+    ('vehicle', 'trip', 'flow', 'person', 'personFlow', 'container', 'containerFlow')
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +56,8 @@ class Scenario:
     step_s: float = 1.0
     time_to_teleport_s: float = 300.0  # SUMO's default; below zero never
     junction_id: str | None = None
+    options: tuple[tuple[str, str], ...] = ()  # of SUMO, beside those above: name and value
+    left_out: tuple[str, ...] = ()  # options of a .sumocfg that are not taken over
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.begin_s) and self.begin_s < self.end_s < math.inf):
@@ -37,15 +65,20 @@ class Scenario:
                 f"scenario '{self.name}': end {self.end_s:g} s must be after begin "
                 f'{self.begin_s:g} s, and both must be finite'
             )
-        if not self.step_s > 0:
+        if not 0 < self.step_s <= LONGEST_STEP_S:
             raise ScenarioError(
-                f"scenario '{self.name}': step length {self.step_s:g} s must be above zero"
+                f"scenario '{self.name}': step length {self.step_s:g} s must be above zero and at "
+                f'most {LONGEST_STEP_S:g} s, the time in which drivers react'
             )
 
     @property
     def horizon_s(self) -> float:
         """How long an episode lasts [s]."""
         return self.end_s - self.begin_s
+
+    def command_options(self) -> list[str]:
+        """Return ``options`` as SUMO's command line takes them."""
+        return [part for name, value in self.options for part in (f'--{name}', value)]
 
     def file_digests(self) -> list[list[str]]:
         """Return the name of every file with the SHA-256 of what is in it."""
@@ -54,6 +87,7 @@ class Scenario:
 
     def to_json(self) -> dict[str, Any]:
         """Return what identifies the scenario, without machine paths."""
+        stated = {'options': dict(self.options)} if self.options else {}
         return {
             'name': self.name,
             'net_file': self.net_file.name,
@@ -64,6 +98,7 @@ class Scenario:
             'step_s': self.step_s,
             'time_to_teleport_s': self.time_to_teleport_s,
             'junction_id': self.junction_id,
+            **stated,
         }
 
 
@@ -128,12 +163,30 @@ def load_scenario(
                 f"scenario '{scenario.name}': file '{path}' does not exist; correct the path or "
                 'put the file there'
             )
+    for path in scenario.additional_files:
+        _refuse_demand(path)
     if not scenario.route_files:
         raise ScenarioError(
             f"scenario '{scenario.name}' has no route file; add --routes FILE.rou.xml, or "
             "in a run's YAML 'routes: [FILE.rou.xml]'"
         )
     return scenario
+
+
+@lru_cache(maxsize=64)
+def _refuse_demand(path: Path) -> None:
+    """
+    Refuse an additional file with demand, which would neither vary nor be counted.
+
+    :raises ScenarioError: naming what it holds.
+    """
+    for element in read_xml(path, 'additional'):
+        if element.tag in DEMAND_TAGS:
+            raise ScenarioError(
+                f"additional file '{path}' holds demand ({element.tag} '{element.get('id')}'), "
+                'which would neither be varied nor counted there; name the file among the '
+                'route-files instead'
+            )
 
 
 def _built_in(name: str) -> Scenario:
@@ -164,7 +217,7 @@ def _from_sumocfg(path: Path) -> Scenario:
         except ScenarioError as error:
             raise ScenarioError(f"'{path}', <{tags[0]}>: {error}") from error
 
-    nets = files('net-file', 'net')
+    nets = files('net-file', 'net', 'n')
     if not nets:
         raise ScenarioError(
             f'\'{path}\' names no net-file; state it under <input> as <net-file value="…"/>'
@@ -174,17 +227,26 @@ def _from_sumocfg(path: Path) -> Scenario:
             f'\'{path}\' multiplies its demand (<scale value="{values["scale"]}"/>), which is not '
             'taken over; leave it out and write the routes, or the rates of flows, for that demand'
         )
-    begin_s = number(0.0, 'begin')
-    end_s = number(-1.0, 'end')
+    others = {
+        option.tag: option.get('value', option.get('v', ''))
+        for section in root
+        if section.tag not in OWN_SECTIONS
+        for option in (section if len(section) else [section])
+        if option.tag not in OWN_OPTIONS
+    }
+    begin_s = number(0.0, 'begin', 'b')
+    end_s = number(-1.0, 'end', 'e')
     return Scenario(
         name=path.name.removesuffix('.sumocfg'),
         net_file=nets[0],
-        route_files=files('route-files'),
-        additional_files=files('additional-files', 'additional'),
+        route_files=files('route-files', 'routes', 'r'),
+        additional_files=files('additional-files', 'additional', 'a'),
         begin_s=begin_s,
         end_s=end_s if end_s >= 0 else begin_s + DEFAULT_HORIZON_S,
         step_s=number(1.0, 'step-length'),
         time_to_teleport_s=number(300.0, 'time-to-teleport'),
+        options=tuple((k, v) for k, v in sorted(others.items()) if k.startswith(TAKEN_OVER)),
+        left_out=tuple(k for k in sorted(others) if not k.startswith(TAKEN_OVER)),
     )
 
 

@@ -11,6 +11,7 @@ RULE_WORDS = {  # every rule of the conflict monitor, and what only a check can 
     'short_walk': 'walk too short',
     'short_walk_clearance': 'pedestrian clearance missing or too short',
     'no_walk': 'never any walk',
+    'turn_beside_walk': 'turn beside a walk that shares with nobody',
     'red_failure': 'no indication',
     'long_green': 'green too long',
     'long_red': 'red too long',

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from saferl_ros.errors import ScenarioError, SignalPlanError
-from saferl_ros.signals.clearance import MIN_WALK_S, PROFILES, USUAL_ALL_RED_S
+from saferl_ros.signals.clearance import MIN_WALK_S, PROFILES
 from saferl_ros.signals.plan import (
     GREEN_LAMPS,
     Link,
@@ -21,6 +21,7 @@ from saferl_ros.sumo.settings import DEFAULT_LIMITS, DEFAULT_MAX_GREEN_S, PlanLi
 
 RESCO_YELLOW_S = 3.0  # RESCO's map configuration for all maps but one
 RESCO_ARTERIAL_YELLOW_S = 2.0  # the same file, arterial4x4
+LONGEST_ALL_RED_S = 12.0  # of a program, at a very wide junction; what lasts longer is a stage
 HAS_RIGHT = frozenset('GgoO')  # o and O: no signal, drivers decide
 Matrix = tuple[tuple[bool, ...], ...]
 
@@ -172,7 +173,7 @@ def green_phases(network: Network, junction_id: str) -> list[int]:
     def is_all_red(n: int) -> bool:
         before, now, after = (phases[k % len(phases)].lamps for k in (n - 1, n, n + 1))
         return (
-            phases[n].duration_s <= USUAL_ALL_RED_S
+            phases[n].duration_s <= LONGEST_ALL_RED_S
             and 'y' in before
             and 'y' not in after
             and now != after
@@ -392,6 +393,12 @@ def mend_lamps(
                 mended[crossing] = 'r'
             else:
                 mended[i if yields[i][j] else j] = 'r'
+    walking = [link.index for link in links if link.is_crossing and mended[link.index] == 'G']
+    for i, link in enumerate(links):  # a turn after a stop is one, and beside a walk that shares
+        if mended[i] == 's' and (
+            not link.is_turn or (is_exclusive and any(foes[i][n] for n in walking))
+        ):
+            mended[i] = 'r'
     return ''.join(mended)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from saferl_ros.errors import ScenarioError
-from saferl_ros.scenario.spec import read_xml
+from saferl_ros.scenario.spec import parse_time_s, read_xml
 
 Point = tuple[float, float]
 SHORTEST_M = 5.0  # a shorter rest of a way up the road is not followed
@@ -320,22 +320,35 @@ def _programs(root: ElementTree.Element, file: Path) -> dict[str, Program]:
     for logic in root.iter('tlLogic'):
         phases = tuple(
             ProgramPhase(
-                duration_s=float(phase.get('duration', 0)),
+                duration_s=_program_time_s(phase.get('duration', '0'), file),
                 lamps=phase.get('state', '').replace('Y', 'y').replace('R', 'r'),
                 max_green_s=float(phase.get('maxDur', 0)) or None,
             )
             for phase in logic.iter('phase')
         )
         tls_id = logic.get('id', '')
+        shortest_s = min((phase.duration_s for phase in phases), default=0.0)
+        if shortest_s < 0 or (phases and not any(phase.duration_s for phase in phases)):
+            raise ScenarioError(
+                f"'{file}': the program of signal '{tls_id}' has no phase that lasts, or one of "
+                f'{shortest_s:g} s; every duration must be 0 s or more, and one above'
+            )
         programs[tls_id] = Program(
             tls_id=tls_id,
             program_id=logic.get('programID', '0'),
             kind=logic.get('type', 'static'),
-            offset_s=float(logic.get('offset', 0)),
+            offset_s=_program_time_s(logic.get('offset', '0'), file),
             phases=phases,
             file=file,
         )
     return programs
+
+
+def _program_time_s(text: str, file: Path) -> float:
+    try:
+        return parse_time_s(text)
+    except ScenarioError as error:
+        raise ScenarioError(f"'{file}', a signal program: {error}") from error
 
 
 def _place_in_right_of_way(network: Network) -> None:

@@ -121,6 +121,8 @@ def count_conflicts(conflict_file: Path) -> int:
     ``sumo.simulation`` (SUMO's surrogate safety measures).
     """
     n = 0
+    if not conflict_file.is_file():  # so little traffic that no vehicle watched
+        return n
     for _, element in ElementTree.iterparse(conflict_file):
         if element.tag == 'conflict':
             n += _below(element.find('minTTC'), TTC_S) or _below(element.find('PET'), PET_S)

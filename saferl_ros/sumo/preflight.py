@@ -24,6 +24,7 @@ SOURCES = {
     'short_walk': 'MUTCD 4E.06: walk of at least 7 s',
     'short_walk_clearance': 'MUTCD 4E.06: 3.5 ft/s from kerb to kerb',
     'no_walk': 'MUTCD 4E.06: walk of at least 7 s',
+    'turn_beside_walk': "pedestrians: exclusive, stated in the junction's settings",
     'red_failure': 'MUTCD 4D.05: every movement has an indication at all times',
     'long_green': 'maximum green of the plan',
     'long_red': 'maximum red of the plan',
@@ -31,7 +32,10 @@ SOURCES = {
 TURNS = 'NCHRP 731 for turns'  # see signals.clearance
 LEFTS = 'lLt'  # directions whose yellow it shortens
 STATED = "stated in the junction's settings"
-AT_MOST = frozenset({'conflicting_greens', 'long_green', 'long_red'})  # the others: at least
+AT_MOST = frozenset(
+    {'conflicting_greens', 'turn_beside_walk', 'long_green', 'long_red'}
+)  # the others: at least
+PAIRED = frozenset({'conflicting_greens', 'turn_beside_walk'})  # one finding for each foe
 DIRECTIONS = {
     's': 'straight',
     'l': 'left',
@@ -49,8 +53,8 @@ class Finding:
     """
     One rule that one link of a junction's program breaks, at its worst.
 
-    ``found`` and ``required`` are seconds. Of conflicting greens ``found`` is how long both are
-    shown together in a cycle; of a red failure both count lamps.
+    ``found`` and ``required`` are seconds. Of conflicting greens and of turns beside a walk
+    ``found`` is how long both are shown together in a cycle; of a red failure both count lamps.
     """
 
     rule: str
@@ -104,8 +108,9 @@ def check_junction(
     for finding in [
         *(_finding(fault, plan, program, limits) for fault in faults),
         *_without_walk(plan, program),
+        *(_beside_walks(plan, program) if limits.pedestrians == 'exclusive' else ()),
     ]:
-        pair = finding.foe if finding.rule == 'conflicting_greens' else None
+        pair = finding.foe if finding.rule in PAIRED else None
         key = finding.rule, finding.link, pair
         known = worst.get(key)
         if known is None or abs(finding.required - finding.found) > abs(
@@ -226,3 +231,28 @@ def _without_walk(plan: SignalPlan, program: Program) -> Iterator[Finding]:
                 bound='at least',
                 source=SOURCES['no_walk'],
             )
+
+
+def _beside_walks(plan: SignalPlan, program: Program) -> Iterator[Finding]:
+    """Yield a finding for every vehicle link that may go, or turn on red, across a walk."""
+    for link in plan.links:
+        for other in plan.links:
+            if link.is_crossing or not other.is_crossing or not plan.foes[link.index][other.index]:
+                continue
+            shared_s = sum(
+                phase.duration_s
+                for phase in program.phases
+                if phase.lamps[link.index] in 'Ggs' and phase.lamps[other.index] in GREEN_LAMPS
+            )
+            if shared_s > 0:
+                yield Finding(
+                    rule='turn_beside_walk',
+                    link=link.index,
+                    movement=movement_in_words(link),
+                    foe=other.index,
+                    foe_movement=movement_in_words(other),
+                    found=shared_s,
+                    required=0.0,
+                    bound='at most',
+                    source=SOURCES['turn_beside_walk'],
+                )

@@ -150,11 +150,12 @@ class Simulation:
         command = [
             *(sumo_binary('sumo-gui' if options.gui else 'sumo'), '-n', str(scenario.net_file)),
             *('-r', ','.join(routes)),
-            *('-b', f'{scenario.begin_s:g}', '-e', f'{scenario.end_s:g}'),  # when flows end
+            *('-b', f'{scenario.begin_s:.12g}', '-e', f'{scenario.end_s:.12g}'),  # when flows end
             *('--step-length', f'{scenario.step_s:g}'),
             *('--time-to-teleport', f'{scenario.time_to_teleport_s:g}'),
             *('--seed', str(self.demand.sumo_seed if self.demand else 0)),
             *('--no-warnings', '--no-step-log', '--duration-log.disable'),
+            *scenario.command_options(),
         ]
         if additional:
             command += ['-a', ','.join(additional)]

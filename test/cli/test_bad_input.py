@@ -105,11 +105,23 @@ def test_a_network_that_is_no_network_is_refused(tmp_path):
     assert_refused(done, 'broken.net.xml', 'not valid XML')
 
 
+@pytest.mark.parametrize('name', ['my.sumocfg', 'my.net.xml', 'my.rou.xml', 'my.rou.xml.gz'])
+def test_no_result_is_written_over_a_file_of_sumos(small_bundles, tmp_path, name):
+    out = tmp_path / name
+    out.write_text('precious')
+    for command in (
+        ('evaluate', 'cologne1', '--bundle', small_bundles / 'cql', '-o', out),
+        ('gate', tmp_path / 'evaluation.json', '-o', out),
+    ):
+        assert_refused(saferl_in_process(*command), f"'{out}': a file of SUMO's", 'another file')
+    assert out.read_text() == 'precious'
+
+
 def test_a_finished_record_is_not_replaced(small_record, tmp_path):
     path = shutil.copy(small_record, tmp_path / 'data.h5')
 
     done = saferl_in_process('record', 'cologne1', '-o', path, '--episodes', 1, '--horizon', 60)
-    assert_refused(done, 'data.h5', 'other settings', 'episodes of', 'another output')
+    assert_refused(done, 'data.h5', 'other settings', 'episodes: there 2, now 1', 'another output')
     path.write_bytes(b'not HDF5')
     done = saferl_in_process('record', 'cologne1', '-o', path, '--episodes', 1, '--horizon', 60)
     assert_refused(done, 'data.h5', 'no whole record', 'another output')
@@ -179,6 +191,7 @@ def test_a_bundle_of_other_clearances_is_refused_by_what_differs(small_bundles, 
     bundle = ('--bundle', small_bundles / 'cql')
     done = saferl_in_process('evaluate', 'cologne1', '--clearance', 'net', *bundle, '-o', out)
     assert_refused(done, 'clearance here net, in the bundle legal', 'more)')
+    assert len(done.stderr) < 500
 
 
 def test_a_bundle_of_a_junction_that_is_not_judged_is_refused(small_bundles, tmp_path):

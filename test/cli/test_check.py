@@ -131,6 +131,17 @@ def test_a_cycle_that_must_grow_is_said(tmp_path):
     assert 'the cycle grows by ' in done.stdout
 
 
+def test_exclusive_pedestrians_are_found_missing_and_mended(tmp_path):
+    settings, out = tmp_path / 'signals.yaml', tmp_path / 'fixed.net.xml'
+    settings.write_text('default: {pedestrians: exclusive}')
+    done = check('crossing', '--signals', settings, '--fix', out)
+    assert 'turn beside a walk that shares with nobody' in done.stdout
+    assert '1 programs replaced; 0 of 1 signals break a rule' in done.stdout
+    assert done.returncode == 0
+    again = check('crossing', '--signals', settings, '--fix', out)  # over its own last output
+    assert again.returncode == 0, again.stderr
+
+
 def test_settings_of_signals_are_held_against_the_program(tmp_path):
     settings = tmp_path / 'signals.yaml'
     settings.write_text('junctions: {c: {yellow_s: {0: 5}}}')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from xml.etree import ElementTree
 
 from commands import saferl, saferl_in_process
 import pytest
@@ -13,6 +14,7 @@ from saferl_ros.bundle.load import load_bundle
 from saferl_ros.cli.screen import print_table
 from saferl_ros.dataset.io import read_record
 from saferl_ros.evaluate.budget import WIDTHS
+from saferl_ros.scenario import load_scenario
 
 pytestmark = pytest.mark.sumo
 
@@ -125,6 +127,27 @@ def test_a_bundle_runs_inside_an_unmodified_sumo_rl_environment(small_bundles):
     found = json.loads(done.stdout)  # and nothing of what SUMO and TraCI say
     assert set(found) == {'net_plan', 'cql'}
     assert all(trips['delay_s'] >= 0 for trips in found.values())
+
+
+def test_a_crosscheck_has_the_types_of_additional_files(small_bundles, tmp_path):
+    own = load_scenario('cologne1')
+    trip = next(ElementTree.parse(own.route_files[0]).getroot().iter('trip'))
+    way = f'from="{trip.get("from")}" to="{trip.get("to")}"'
+    (tmp_path / 'types.add.xml').write_text(
+        '<additional><vType id="slow" maxSpeed="9"/></additional>'
+    )
+    (tmp_path / 'd.rou.xml').write_text(
+        f'<routes><trip id="0" type="slow" depart="25210" {way}/></routes>'
+    )
+    config = tmp_path / 'my.sumocfg'
+    config.write_text(
+        f'<configuration><net-file value="{own.net_file}"/><route-files value="d.rou.xml"/>'
+        '<additional-files value="types.add.xml"/><begin value="25200"/><end value="25320"/>'
+        '</configuration>'
+    )
+    done = saferl('crosscheck', config, '--bundle', small_bundles / 'cql', '--json')
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)['cql']['n_vehicles'] == 1
 
 
 def test_record_searches_what_a_budget_affords(tmp_path):

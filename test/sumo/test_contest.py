@@ -49,3 +49,17 @@ def test_a_flow_without_an_end_lasts_as_long_as_the_scenario(tmp_path, is_nomina
     match = Match(junctions=(junction,), contestant=Contestant(name='net_plan'), demand=demand)
     (result,) = play_matches([match], jobs=1)
     assert result.trips.n_vehicles == pytest.approx(100, abs=2 if is_nominal else 40)
+
+
+def test_so_little_traffic_that_nobody_watches_has_no_near_misses(tmp_path):
+    routes = tmp_path / 'night.rou.xml'
+    routes.write_text('<routes><trip id="0" depart="5" from="e_c" to="c_w"/></routes>')
+    night = replace(load_scenario('crossing', horizon_s=120), route_files=(routes,))
+    match = Match(
+        junctions=(Junction.derive(night),),
+        contestant=Contestant(name='own_plan'),
+        demand=DemandVariation(split=Split.TEST, seed=0, is_nominal=True),
+        measure_all=True,
+    )
+    (result,) = play_matches([match], jobs=1)
+    assert (result.trips.n_vehicles, result.conflicts) == (1, 0)

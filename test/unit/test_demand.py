@@ -109,8 +109,8 @@ ROUTES = """<routes>
     <vehicle id="0" depart="25300" route="named"/>
     <flow id="1" begin="25300" end="25400" number="5" route="either"/>
     <vehicle id="2" depart="25300"><route edges="f g"/></vehicle>
-    <vehicle id="3" depart="99999"><route edges="too late"/></vehicle>
     {more}
+    <vehicle id="3" depart="99999"><route edges="too late"/></vehicle>
 </routes>"""
 
 

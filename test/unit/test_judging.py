@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, stdtrit
 
+from saferl_ros.cli.gate import decide
 from saferl_ros.dataset.coverage import quality, warnings
 from saferl_ros.dataset.intervals import mean_interval, ratio_interval, tail_of
 from saferl_ros.dataset.schema import Record
@@ -313,6 +314,8 @@ def test_an_unknown_controller_is_refused():
         judge_gate(evaluation(), 'dqn', GateConfig())
     with pytest.raises(DatasetError, match=r'a baseline, .* it judges cql'):
         judge_gate(evaluation(), 'net_plan', GateConfig())
+    with pytest.raises(DatasetError, match=r"^the evaluation has no controller 'dqn'"):
+        decide(evaluation(), 'dqn', GateConfig())
 
 
 def test_the_price_is_the_ratio_over_shared_demands():

@@ -10,7 +10,7 @@ from saferl_ros.errors import SignalPlanError
 from saferl_ros.scenario import load_scenario
 from saferl_ros.signals import SignalPlan
 from saferl_ros.sumo.conflict_way import _conflict_way_m, _Way, conflict_ways_m
-from saferl_ros.sumo.derive import derive_plan
+from saferl_ros.sumo.derive import derive_plan, mend_lamps
 from saferl_ros.sumo.network import _grade_ratio, Lane, Network, read_network
 from saferl_ros.sumo.settings import PlanLimits, SignalSettings
 
@@ -130,6 +130,23 @@ def test_concurrent_pedestrians_meet_turns_only_and_exclusive_ones_nobody(networ
     assert vehicles_beside_walks(exclusive) == set()
     walked = {j for s in exclusive.stages for j, lamp in enumerate(s.lamps) if lamp == 'G'}
     assert {link.index for link in exclusive.links if link.is_crossing} <= walked
+
+
+def test_who_turns_on_red_does_so_neither_straight_on_nor_across_an_exclusive_walk(network):
+    plan = plan_with(network)
+    straight = next(n.index for n in plan.links if not n.is_turn and not n.is_crossing)
+    turn, walk = next(
+        (n.index, other.index)
+        for n in plan.links
+        for other in plan.links
+        if n.is_turn and other.is_crossing and plan.foes[n.index][other.index]
+    )
+    lamps = ''.join(
+        's' if n in (straight, turn) else 'G' if n == walk else 'r' for n in range(plan.n_links)
+    )
+    for is_exclusive, shown in ((False, 's'), (True, 'r')):
+        mended = mend_lamps(lamps, plan.links, plan.foes, plan.yields, is_exclusive=is_exclusive)
+        assert (mended[straight], mended[turn], mended[walk]) == ('r', shown, 'G')
 
 
 def test_a_stated_clearance_may_be_longer_than_the_computed_one_and_never_shorter(network):

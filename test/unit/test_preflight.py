@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from saferl_ros.errors import ScenarioError
 from saferl_ros.scenario.catalogue import own_nets_dir
 from saferl_ros.signals import ConflictMonitor
 from saferl_ros.signals.rules import RULE_WORDS
@@ -66,7 +67,7 @@ def test_every_rule_of_the_monitor_has_words_and_a_source():
     latched = set(re.findall(r'``([a-z_]+)``', text[text.index('Rules:') : text.index(':param')]))
     assert len(latched) == 10
     assert latched <= set(RULE_WORDS)
-    assert set(RULE_WORDS) == set(SOURCES) == latched | {'no_walk'}
+    assert set(RULE_WORDS) == set(SOURCES) == latched | {'no_walk', 'turn_beside_walk'}
 
 
 def test_a_legal_program_has_no_finding(tmp_path):
@@ -149,6 +150,24 @@ def test_a_time_that_an_engineer_states_is_the_source_of_its_rule(tmp_path):
     (finding,) = [f for f in findings if f.rule == 'short_yellow']
     assert (finding.link, finding.found, finding.required) == (1, 4.0, 5.0)
     assert finding.source == "stated in the junction's settings"
+
+
+def test_turns_beside_a_walk_are_found_where_pedestrians_share_with_nobody(tmp_path):
+    on_red = [(d, lamps.replace('g', 's', 1)) for d, lamps in LEGAL]  # link 0 turns on red instead
+    for program in (LEGAL, on_red):
+        crossing = crossing_with(tmp_path, program)
+        assert check_junction(crossing, 'c', limits=PlanLimits()) == []
+        found = check_junction(crossing, 'c', limits=PlanLimits(pedestrians='exclusive'))
+        beside = {f.link: f.found for f in found if f.rule == 'turn_beside_walk'}
+        assert beside[0] == 22
+        assert {f.bound for f in found if f.rule == 'turn_beside_walk'} == {'at most'}
+
+
+@pytest.mark.parametrize('durations_s', [(0, 0), (20, -3)])
+def test_a_program_in_which_no_time_passes_or_runs_back_is_refused(tmp_path, durations_s):
+    lamps = (LEGAL[0][1], LEGAL[4][1])
+    with pytest.raises(ScenarioError, match=r"signal 'c' has no phase that lasts, or one of"):
+        crossing_with(tmp_path, list(zip(durations_s, lamps, strict=True)))
 
 
 def test_phases_of_whole_steps_are_played_twice():
