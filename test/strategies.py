@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from saferl_ros.signals import Link, ProgramInterval, SignalPlan, Stage
 from saferl_ros.signals.pairing import with_clearances
-from saferl_ros.sumo.derive import mend_lamps
+from saferl_ros.sumo.stages import mend_lamps
 
 
 def times(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from saferl_ros.signals.clearance import round_up_s
 from saferl_ros.signals.plan import GREEN_LAMPS, SignalPlan
-from saferl_ros.sumo.derive import derive_plan, green_phases
+from saferl_ros.sumo.derive import derive_plan
 from saferl_ros.sumo.logic_text import (
     changed_phase,
     find_logics,
@@ -26,6 +26,7 @@ from saferl_ros.sumo.program_times import (
     split_change,
 )
 from saferl_ros.sumo.settings import NO_SETTINGS, PlanLimits, SignalSettings
+from saferl_ros.sumo.stages import green_phases
 
 FIXED_KINDS = ('static', *ACTUATED)  # kinds of program that run their phases one after the other
 

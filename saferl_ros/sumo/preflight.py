@@ -10,10 +10,11 @@ import math
 from saferl_ros.signals import ConflictMonitor, Fault, Link, program_card_of, SignalPlan
 from saferl_ros.signals.clearance import MIN_WALK_S, WALKING_MPS
 from saferl_ros.signals.plan import GREEN_LAMPS
-from saferl_ros.sumo.derive import derive_plan, green_phases, signal_ids
+from saferl_ros.sumo.derive import derive_plan, signal_ids
 from saferl_ros.sumo.logic_text import find_logics, read_bytes
 from saferl_ros.sumo.network import Network, Program
 from saferl_ros.sumo.settings import DEFAULT_LIMITS, NO_SETTINGS, PlanLimits, SignalSettings
+from saferl_ros.sumo.stages import green_phases
 
 SOURCES = {
     'conflicting_greens': "right-of-way table of the network's junction",

@@ -10,9 +10,10 @@ from saferl_ros.errors import SignalPlanError
 from saferl_ros.scenario import load_scenario
 from saferl_ros.signals import SignalPlan
 from saferl_ros.sumo.conflict_way import _conflict_way_m, _Way, conflict_ways_m
-from saferl_ros.sumo.derive import derive_plan, mend_lamps
+from saferl_ros.sumo.derive import derive_plan
 from saferl_ros.sumo.network import _grade_ratio, Lane, Network, read_network
 from saferl_ros.sumo.settings import PlanLimits, SignalSettings
+from saferl_ros.sumo.stages import mend_lamps
 
 
 @pytest.fixture(scope='module')
