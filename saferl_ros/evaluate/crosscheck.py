@@ -22,6 +22,7 @@ from saferl_ros.observation import FeatureVector, SignalView
 from saferl_ros.sumo.detectors import detector_xml, DetectorReader
 from saferl_ros.sumo.home import load_library
 from saferl_ros.sumo.outputs import read_trips, TripSummary
+from saferl_ros.sumo.quiet_files import without_outputs
 
 DECISION_S = 5
 
@@ -75,7 +76,8 @@ def cross_check(
         folder = Path(name)
         detectors = folder / 'detectors.add.xml'
         detectors.write_text(detector_xml(spec, junction.network), encoding='utf-8')
-        additional = ','.join(map(str, (*scenario.additional_files, detectors)))
+        own = [without_outputs(path, folder) for path in scenario.additional_files]
+        additional = ','.join(map(str, (*own, detectors)))
         trips, statistics = folder / 'trips.xml', folder / 'statistics.xml'
         env = environment(
             net_file=str(scenario.net_file),

@@ -15,6 +15,7 @@ from saferl_ros.errors import SimulationError
 from saferl_ros.scenario.demand import count_departures, DemandVariation, write_demand
 from saferl_ros.scenario.spec import Scenario
 from saferl_ros.sumo.home import load_library, sumo_binary
+from saferl_ros.sumo.quiet_files import without_outputs
 
 CONFLICT_SHARE = 0.1  # of the vehicles that watch: all would take five times longer
 TTC_S = 1.5  # a lower time to collision is a conflict: the usual threshold
@@ -137,7 +138,9 @@ class Simulation:
 
     def _command(self) -> list[str]:
         scenario, options = self.scenario, self.options
-        additional = [str(path) for path in scenario.additional_files]
+        additional = [
+            str(without_outputs(path, self.folder)) for path in scenario.additional_files
+        ]
         for name, text in options.additional.items():
             path = self.folder / name
             path.write_text(text, encoding='utf-8')

@@ -63,3 +63,30 @@ def test_so_little_traffic_that_nobody_watches_has_no_near_misses(tmp_path):
     )
     (result,) = play_matches([match], jobs=1)
     assert (result.trips.n_vehicles, result.conflicts) == (1, 0)
+
+
+def test_what_additional_files_write_in_the_users_own_runs_is_left_alone(tmp_path):
+    own = load_scenario('crossing', horizon_s=120)
+    precious = tmp_path / 'mine.xml'
+    precious.write_text('precious')
+    (tmp_path / 'types.xml').write_text('<additional><vType id="rare"/></additional>')
+    more = tmp_path / 'more.add.xml'
+    more.write_text(
+        '<additional><include href="types.xml"/>'
+        '<inductionLoop id="l" lane="e_c_1" pos="5" period="60" file="mine.xml"/>'
+        '<edgeData id="e" file="mine.xml"/></additional>'
+    )
+    routes = tmp_path / 'd.rou.xml'
+    routes.write_text('<routes><trip id="0" type="rare" depart="5" from="e_c" to="c_w"/></routes>')
+    scenario = replace(own, route_files=(routes,), additional_files=(more,))
+    match = Match(
+        junctions=(Junction.derive(scenario),),
+        contestant=Contestant(name='own_plan'),
+        demand=DemandVariation(split=Split.TEST, seed=0, is_nominal=True),
+    )
+    (result,) = play_matches([match], jobs=1)
+    assert result.trips.n_vehicles == 1
+    assert precious.read_text() == 'precious'
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *('mine.xml', 'types.xml', 'more.add.xml', 'd.rou.xml')
+    }
