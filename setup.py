@@ -37,9 +37,7 @@ ROS = [  # where ROS 2 is installed, its own packages serve; these are for machi
     'ros-jazzy-diagnostic-msgs==5.3.6',
     'ros-jazzy-lifecycle-msgs==2.0.3',
     'ros-jazzy-rosgraph-msgs==2.0.3',
-    'ros-jazzy-sensor-msgs==5.3.6',
     'ros-jazzy-std-msgs==5.3.6',
-    'ros-jazzy-std-srvs==5.3.6',
     'ros-wheels-bootstrapper==0.1.2',
     # what builds saferl_msgs from wheels
     'catkin_pkg==1.1.1',
