@@ -25,7 +25,7 @@ from saferl_ros.cli.gate import decide, print_gate
 from saferl_ros.cli.inspect import print_qualities
 from saferl_ros.cli.run_config import RunConfig
 from saferl_ros.cli.screen import print_json, progress_bar, write_json
-from saferl_ros.cli.train import print_unguarded
+from saferl_ros.cli.train import print_unestimated, print_unguarded
 from saferl_ros.control.family import FamilyConfig
 from saferl_ros.dataset.coverage import quality
 from saferl_ros.dataset.files import record_paths
@@ -94,6 +94,7 @@ def main(options: argparse.Namespace) -> int:
     records = [read_record(file) for file in files]
     family = FamilyConfig.model_validate(records[0].manifest['family'])
     reports = [quality(one) for one in records]
+    n_episodes = len(records[0].behaviour())
     del records  # they may be large
     write_json(reports[0] if len(reports) == 1 else reports, folder / 'quality.json')
     if not options.json:
@@ -110,6 +111,7 @@ def main(options: argparse.Namespace) -> int:
         )
 
     print_unguarded(bundles.values())
+    print_unestimated(n_episodes, config.train)
 
     evaluation_file = folder / 'evaluation.json'
     evaluation = known_evaluation(evaluation_file)

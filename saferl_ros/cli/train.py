@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+import math
 from pathlib import Path
 import sys
 from typing import Any
@@ -74,6 +75,7 @@ def main(options: argparse.Namespace) -> int:
     records = [read_record(path) for path in paths]
     (check_alike if config.shared else check_together)(records, paths)
     reports = [quality(record) for record in records]
+    n_episodes = len(records[0].behaviour())
     del records  # they may be large
     load_d3rlpy()
     check_device(options.device)
@@ -94,6 +96,7 @@ def main(options: argparse.Namespace) -> int:
             progress=progress,
         )
     print_unguarded(bundles.values())
+    print_unestimated(n_episodes, config)
     if options.json:
         print_json({'bundles': {name: str(folder) for name, folder in bundles.items()}})
     else:
@@ -109,6 +112,19 @@ def print_unguarded(places: Iterable[Path]) -> None:
         print(
             f'note: no guard for junction {", ".join(unguarded)}, which was left out of learning '
             'or has too short a record: nothing notices traffic that is unlike what was learned',
+            file=sys.stderr,
+        )
+
+
+def print_unestimated(n_episodes: int, config: TrainConfig) -> None:
+    """Say that nothing was held out for the estimate that the gate asks for."""
+    share = config.holdout_share
+    if config.fqe.steps and not min(round(n_episodes * share), n_episodes - 1):
+        n_needed = max(2, math.floor(0.5 / share) + 1) if share else 0
+        more = f'record {n_needed} or more' if share else 'state a share above 0'
+        print(
+            'note: no fitted Q evaluation, which the gate asks for: of '
+            f'{n_episodes} episodes none is held out (train.holdout_share {share:g}); {more}',
             file=sys.stderr,
         )
 

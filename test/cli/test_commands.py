@@ -106,7 +106,7 @@ def test_evaluate_and_gate_judge_a_bundle(small_bundles, tmp_path):
 def test_a_network_goes_from_record_to_bundles(tmp_path):
     place, out, config = tmp_path / 'dataset', tmp_path / 'run', tmp_path / 'train.yaml'
     config.write_text(
-        '{algorithms: [cql], shared: true, cql: {steps: 20, ensemble: 1}, fqe: {steps: 0}}'
+        '{algorithms: [cql], shared: true, cql: {steps: 20, ensemble: 1}, fqe: {steps: 10}}'
     )
     ids = ['360082', '360086', 'GS_cluster_2415878664_254486231_359566_359576']
     for run, *command in (
@@ -116,6 +116,8 @@ def test_a_network_goes_from_record_to_bundles(tmp_path):
     ):
         done = run(*command)
         assert done.returncode == 0, done.stderr
+    assert 'no fitted Q evaluation, which the gate asks for: of 1 episodes' in done.stderr
+    assert 'record 6 or more' in done.stderr
     assert sorted(load_bundle(f).manifest.junction_id for f in find_bundles(out / 'cql')) == ids
 
 
