@@ -35,6 +35,7 @@ from saferl_ros.evaluate.contest import Contestant, play_all
 from saferl_ros.evaluate.kept import KeptEpisodes
 from saferl_ros.observation.spec import SPEC_VERSION
 from saferl_ros.record.recorder import record, RecordConfig
+from saferl_ros.record.revision import git_revision
 from saferl_ros.scenario import DemandVariation, load_scenario, Split
 from saferl_ros.train.config import TrainConfig
 from saferl_ros.yaml_file import read_yaml
@@ -148,9 +149,11 @@ def run_row(
     mean = np.mean(rows, axis=0)
     cost = price(read_record(files[0]))
     return {
+        'git_revision': git_revision(),
         'plans': plans_digest(junction.plan.fingerprint() for junction in junctions),
         'price': cost,
         'by_seed': {name: float(np.mean(row)) for name, row in zip(bundles, rows, strict=True)},
+        'by_demand_s': mean.tolist(),
         'delay_s': asdict(mean_interval(mean.tolist())),
         'over_net_plan': asdict(ratio_interval(mean.tolist(), net_plan)),
         'over_own_plan': asdict(ratio_interval(mean.tolist(), own_plan)),
@@ -166,8 +169,9 @@ def write_page(ablations: list[Ablation], docs: Path) -> None:
         '',
         'Written by `benchmarks/ablation.py` from `benchmarks/ablation/*.yaml`. Each row says '
         'what it changes of the base; the bundle after the last step, on demand of the tuning '
-        'split, because choices are made by it. Intervals are over demands. A negative difference '
-        'is less delay. '
+        'split, because choices are made by it. Intervals are over demands, of a difference over '
+        'the same ones where a row and the base kept them; they do not hold how training seeds '
+        'differ. A negative difference is less delay. '
         '`net_plan` is the program as it stands, `own_plan` the same with complete clearances.',
         '',
     ]
@@ -196,17 +200,15 @@ def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
     junctions = derive_junctions(load_scenario(ablation.scenario))
     today = plans_digest(junction.plan.fingerprint() for junction in junctions)
     is_old = {row: one['plans'] != today for row, one in kept.items()}
-    base_s = kept.get('base', {}).get('delay_s', {}).get('mean')
     for row in (row for row in ablation.rows if row in kept):
         one = kept[row]
         delay, cost = one['delay_s'], one['price']
-        against = '–' if base_s is None else f'{delay["mean"] - base_s:+.1f}'
         table.append(
             f'| {row}{" †" if is_old[row] else ""} | '
             f'{", ".join(f"{value:.1f}" for value in one["by_seed"].values())} | '
             f'{delay["mean"]:.1f} [{delay["ci_low"]:.1f}, {delay["ci_high"]:.1f}] | '
             f'{one["over_net_plan"]["mean"]:.2f} | {one["over_own_plan"]["mean"]:.2f} | '
-            f'{one["worst_over_own_plan"]:.2f} | {against} | '
+            f'{one["worst_over_own_plan"]:.2f} | {against_base(one, kept.get("base"))} | '
             f'{"–" if cost is None else format(cost["mean"], ".2f")} | {one["minutes"]:.1f} |'
         )
     if kept:
@@ -229,6 +231,18 @@ def section(ablation: Ablation, kept: dict[str, Any], docs: Path) -> list[str]:
             '',
         ]
     return lines
+
+
+def against_base(one: dict[str, Any], base: dict[str, Any] | None) -> str:
+    """Return the difference [s], with the interval over demands where both kept them."""
+    if base is None:
+        return '–'
+    difference = f'{one["delay_s"]["mean"] - base["delay_s"]["mean"]:+.1f}'
+    if one is base or not ('by_demand_s' in one and 'by_demand_s' in base):
+        return difference
+    pairs = zip(one['by_demand_s'], base['by_demand_s'], strict=True)
+    found = mean_interval([ours - theirs for ours, theirs in pairs])
+    return f'{difference} [{found.ci_low:+.1f}, {found.ci_high:+.1f}]'
 
 
 def store_of(docs: Path, ablation: Ablation) -> Path:

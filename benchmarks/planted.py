@@ -745,11 +745,16 @@ MUTANTS = [
             'return stage if 0 <= stage < n_stages else',
             'return stage if 0 <= stage <= n_stages else',
         ),
-        ('flood not dammed', 'return self._n_in_second > self._limits.max_per_s', 'return False'),
+        ('flood not dammed', 'if len(heard_s) == heard_s.maxlen and', 'if False and'),
         (
             'flood counted for ever',
-            'self._second, self._n_in_second = now_s, 0',
-            'self._second = now_s',
+            'now_s < heard_s[0] + 1.0):',
+            'True):',
+        ),
+        (
+            'flood dammed for ever once the clock was set back',
+            'if heard_s and now_s < heard_s[-1]:',
+            'if False:',
         ),
         (
             'hostile proposal raises',

@@ -105,13 +105,21 @@ def report(scenario: str, values: dict[str, float], delays: dict[str, float]) ->
         ['policy', 'delay in simulation [s/veh]', 'FQE value'],
         [[name, f'{delays[name]:.1f}', f'{values[name]:.2f}'] for name in names],
     )
-    ours = np.array([[values[name], -delays[name]] for name in names])
+    rho = float(spearmanr([[values[name], -delays[name]] for name in names]).statistic)
+    # two seeds of one configuration are no two policies, so that configurations are drawn
+    trainings = [
+        [[values[name], -delays[name]] for name in names if name.startswith(f'{training}/')]
+        for training in sorted({name.rpartition('/')[0] for name in names})
+    ]
     rng = np.random.default_rng(0)
     drawn = [
-        spearmanr(ours[rng.integers(len(ours), size=len(ours))]).statistic
+        spearmanr(
+            np.concatenate(
+                [trainings[k] for k in rng.integers(len(trainings), size=len(trainings))]
+            )
+        ).statistic
         for _ in range(N_RESAMPLES)
     ]
-    rho = float(spearmanr(ours).statistic)
     by_steps = {}
     for steps in STEPS:
         rows = [[values[n], -delays[n]] for n in names if f'_steps_{steps}/' in n]

@@ -30,7 +30,7 @@ from saferl_ros.scenario import DemandVariation
 from saferl_ros.train.config import FqeConfig, QLearningConfig, TrainConfig
 
 N_FOLDS = 5
-N_DEMANDS = 6
+N_DEMANDS = 6  # the last one nominal, the others spread over the whole range
 
 
 def main() -> None:
@@ -50,7 +50,8 @@ def main() -> None:
         config = config_of(run_dir)
         junctions = config.load_junctions()
         files += record_files(run_dir, [junction.plan.junction_id for junction in junctions])
-        demands = test_demands(config.evaluate)[:N_DEMANDS]
+        judging = config.evaluate.model_copy(update={'seeds': N_DEMANDS - 1, 'nominal': 1})
+        demands = test_demands(judging)
         for junction in junctions:
             (alone,) = derive_junctions(
                 junction.scenario,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from saferl_ros.control.family import FamilyConfig, FixedTimeFamily
@@ -49,6 +51,17 @@ def lamps_of_the_own_program(name: str) -> list[str]:
     simulation.run_own_program()
     simulation.close()
     return simulation.lamp_log
+
+
+def starved_under_the_own_program(name: str, max_red_s: float) -> int:
+    """Return how many movements SUMO's own program kept waiting for longer than that."""
+    junction = Junction.derive(load_scenario(name, horizon_s=900))
+    junction = replace(junction, plan=replace(junction.plan, max_red_s=max_red_s))
+    simulation = JunctionSimulation(junction)
+    simulation.start(is_controlled=False)
+    simulation.run_own_program()
+    simulation.close()
+    return simulation.control.monitor.counts['long_red']
 
 
 def lamps_under_our_control(name: str) -> list[str]:

@@ -11,12 +11,12 @@ import random
 
 import numpy as np
 import numpy.typing as npt
+from street_simulation import StreetSimulation
 
 from saferl_ros.control import Decision, Moment, Shielded
 from saferl_ros.control.rollout import drive
 from saferl_ros.env.junction import Junction
 from saferl_ros.env.network_simulation import JunctionSimulation
-from saferl_ros.env.street import StreetSimulation
 from saferl_ros.observation import ObservationSpec, SignalView
 from saferl_ros.scenario import load_scenario
 from saferl_ros.shield import Proposal, Shield, ShieldDecision, ShieldReason

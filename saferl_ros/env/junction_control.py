@@ -230,4 +230,9 @@ class JunctionControl:
         """Read the lamps that SUMO's own program showed during its last step."""
         lamps = self._api.trafficlight.getRedYellowGreenState(self.plan.junction_id)
         self.lamp_log.append(lamps)
-        self.monitor.step(lamps)
+        self.monitor.step(lamps, self._calls.now)
+        if lamps != self._shown:
+            self._shown = lamps
+            self._calls.show(lamps)
+        if self._calls.is_open:
+            self._calls.read(self._counters)

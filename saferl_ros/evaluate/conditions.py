@@ -8,6 +8,7 @@ from saferl_ros.evaluate.judge import EvaluateConfig
 
 SHORTEST_S = 3600.0  # a usual demand
 FEWEST_RESAMPLED = 5  # demands that are no copy of the scenario's own, and span the range
+FEWEST_DISTURBED = 2  # demands under each disturbance: the mean of one is that one
 TELEPORT_S = 300.0  # SUMO's own, and the longest wait that the gate allows
 
 
@@ -42,6 +43,13 @@ def easier_conditions(evaluation: dict[str, Any]) -> list[str]:
     )
     name('seeds', found.seeds, usual.seeds, is_easier=found.seeds < FEWEST_RESAMPLED)
     if found.degradation.demands:
+        n_disturbed = found.degradation.demands
+        name(
+            'degradation.demands',
+            n_disturbed,
+            FEWEST_DISTURBED,
+            is_easier=n_disturbed < FEWEST_DISTURBED,
+        )
         fewest = min(found.degradation.demand_scales, default=1.0)
         default_fewest = min(usual.degradation.demand_scales)
         name(

@@ -189,25 +189,32 @@ def _where(collisions: list[dict[str, Any]]) -> str:
     return ''.join(named) + more
 
 
-def _valued(values: list[dict[str, float]], config: GateConfig) -> list[Check]:
+def _valued(values: list[dict[str, float | None]], config: GateConfig) -> list[Check]:
     """Return whether fitted Q evaluation contradicts: it must not call the policy worse."""
-    if not values and not config.needs_fqe:
-        return []
-    if not values:
+    pairs = [
+        (value['fqe'], value['behaviour'])
+        for value in values
+        if value['fqe'] is not None and value['behaviour'] is not None
+    ]
+    n_unasked = len(values) - len(pairs)
+    if (n_unasked or not values) and config.needs_fqe:
+        where = f' at {n_unasked} of {len(values)} junctions' if pairs else ''
         text = (
-            'it was not asked what the policy is worth; train with train.fqe.steps above 0 (such '
-            'as 1000) and some held-out hours'
+            f'it was not asked what the policy is worth{where}; train with train.fqe.steps above '
+            '0 (such as 1000) and some held-out hours'
         )
         return [Check(name='fitted Q evaluation', found=1.0, limit=0.5, passed=False, reason=text)]
-    if all(value == values[0] for value in values):  # one network for all junctions has one value
-        values = values[:1]
-    worse = sum(not value['fqe'] >= value['behaviour'] for value in values)  # NaN is no better
+    if not pairs:
+        return []
+    if all(pair == pairs[0] for pair in pairs):  # one network for all junctions has one value
+        pairs = pairs[:1]
+    worse = sum(not fqe >= behaviour for fqe, behaviour in pairs)  # NaN is no better
     text = (
         f'fitted Q evaluation on held-out hours calls the policy worse than the recorded plans at '
-        f'{worse} of {len(values)} junctions, those of one network counting once; at most half '
+        f'{worse} of {len(pairs)} junctions, those of one network counting once; at most half '
         'may be'
     )
-    return [_check('fitted Q evaluation', worse / len(values), 0.5, text)]
+    return [_check('fitted Q evaluation', worse / len(pairs), 0.5, text)]
 
 
 def _disturbed(curves: list[dict[str, Any]], controller: str, config: GateConfig) -> list[Check]:

@@ -52,7 +52,7 @@ DESCRIPTIONS = {
     'behaviour': 'the recorded family of fixed-time plans',
     'bc': 'behaviour cloning of the own plan',
     'cql': 'conservative Q-learning from the record',
-    'dqn': 'offline double DQN from the same record (what conservatism is compared with)',
+    'dqn': 'offline double DQN from the same record: one network, not conservative',
 }
 BASELINES = ('net_plan', 'own_plan', 'best_plan', 'actuated', 'max_pressure', 'behaviour')
 
@@ -234,12 +234,11 @@ def judged_bundles(bundles: dict[str, Path], junction_ids: Sequence[str]) -> dic
     }
 
 
-def _values(manifests: Iterable[Manifest]) -> list[dict[str, float]]:
-    """Return what FQE said of a policy beside what the recorded plans got, where it was asked."""
+def _values(manifests: Iterable[Manifest]) -> list[dict[str, float | None]]:
+    """Return what FQE said of a policy beside what the recorded plans got, if it was asked."""
     return [
         {'fqe': manifest.fqe_value, 'behaviour': manifest.behaviour_value}
         for manifest in manifests
-        if manifest.fqe_value is not None and manifest.behaviour_value is not None
     ]
 
 

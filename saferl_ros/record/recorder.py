@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 import json
+import math
 from pathlib import Path
 import shutil
 from typing import Any
@@ -136,9 +137,9 @@ def record(
         family = _searched(parts, manifests, search)
     _open_parts(parts, manifests)
     own = FamilyConfig(plans='net')
-    n_own = 0 if family.plans == 'net' else round(len(demands) * config.own_plan_share + 0.4)
+    n_own = 0 if family.plans == 'net' else math.ceil(len(demands) * config.own_plan_share - 1e-9)
     jobs_to_do = [(family, demand) for demand in demands]
-    jobs_to_do += [(own, demand) for demand in demands[: max(n_own, 0)]]
+    jobs_to_do += [(own, demand) for demand in demands[:n_own]]
     tasks = [
         RecordTask(
             junctions=tuple(junctions),

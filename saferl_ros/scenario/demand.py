@@ -221,7 +221,8 @@ def _expand_flow(
         departs_s = [begin_s] * int(element_number(flow, 'number'))
     else:
         n_expected = _flow_rate_hz(flow, scenario) * (end_s - begin_s)
-        departs_s = sorted(rng.uniform(begin_s, end_s, size=rng.poisson(n_expected)))
+        n_vehicles = int(n_expected + rng.random())  # how many of each is drawn by the caller
+        departs_s = sorted(rng.uniform(begin_s, end_s, size=n_vehicles))
     has_route = flow.get('route') is not None or flow.find('route') is not None
     tag = 'person' if flow.tag == 'personFlow' else 'vehicle' if has_route else 'trip'
     dropped = {'begin', 'end', 'vehsPerHour', 'period', 'probability', 'number', 'perHour'}

@@ -28,6 +28,7 @@ from operator import mul
 from typing import Any, Self
 
 from saferl_ros.errors import BundleError, UsageError
+from saferl_ros.shield.clock import read_clock
 
 GUARD_VERSION = 1
 
@@ -211,15 +212,6 @@ def calibration_rank(n_calibration: int, false_alarm_rate: float) -> int:
     return math.ceil((n_calibration + 1) * (1 - false_alarm_rate) - 1e-9)
 
 
-def _clock(now_s: object) -> float:
-    """Return a finite time, or NaN."""
-    try:
-        now = float(now_s) if isinstance(now_s, Real) else math.nan
-    except Exception:  # noqa: BLE001 - an object may do anything when looked at
-        return math.nan
-    return now if math.isfinite(now) else math.nan
-
-
 def _is_finite(x: object) -> bool:
     return type(x) in (int, float) and math.isfinite(x)  # type: ignore[arg-type]
 
@@ -313,7 +305,7 @@ class Guard:
         self._n_over += is_over
         self._recent = (self._recent << 1 | is_over) & ((1 << self._n) - 1)
         self._n_quiet = 0 if is_over else min(self._n_quiet + 1, self._leave)
-        now = _clock(now_s)
+        now = read_clock(now_s)
         if now < self._now_s or math.isnan(self._since_s):
             self._since_s = now
         if not math.isnan(now):

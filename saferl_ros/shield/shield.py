@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -102,8 +102,7 @@ class Shield:
         self._asked_at_s: float | None = None  # when a due decision was last left open
         self._unanswered_s = 0.0  # how long decisions have been open without a good proposal
         self._now_s = -math.inf
-        self._second = -math.inf  # start of the second in which proposals are counted
-        self._n_in_second = 0
+        self._lately_s: deque[float] = deque(maxlen=self._limits.max_per_s)  # when some were heard
 
     @property
     def is_latched(self) -> bool:
@@ -164,10 +163,13 @@ class Shield:
             return ShieldReason.MALFORMED
 
     def _is_flood(self, now_s: float) -> bool:
-        if not self._second <= now_s < self._second + 1.0:
-            self._second, self._n_in_second = now_s, 0
-        self._n_in_second = min(self._n_in_second + 1, self._limits.max_per_s + 1)
-        return self._n_in_second > self._limits.max_per_s
+        heard_s = self._lately_s
+        if heard_s and now_s < heard_s[-1]:  # the clock was set back
+            heard_s.clear()
+        if len(heard_s) == heard_s.maxlen and (not heard_s or now_s < heard_s[0] + 1.0):
+            return True
+        heard_s.append(now_s)
+        return False
 
     def _judge_fields(self, proposal: Proposal, now_s: float) -> _Waiting | ShieldReason:
         if proposal.junction_id != self.plan.junction_id:

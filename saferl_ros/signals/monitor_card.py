@@ -52,10 +52,11 @@ def card_of(plan: SignalPlan) -> MonitorCard:
 
 def program_card_of(plan: SignalPlan) -> MonitorCard:
     """
-    Return the card for a program that is not ours to time: clearances and conflicts, no greens.
+    Return the card for a program that is not ours to time: no minimum greens.
 
-    A network's own program may show a green as short or as long as it likes; what no program may
-    do is clear too little or let foes meet. Walk is a clearance matter and stays.
+    A network's own program may show a green as short as it likes; what no program may do is clear
+    too little, let foes meet, or show a green beyond the plan's maximum, which is at least what
+    the program states. Walk is a clearance matter and stays.
     """
     card = card_of(plan)
     return replace(

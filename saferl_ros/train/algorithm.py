@@ -31,9 +31,11 @@ def create_algorithm(
     Return a fresh d3rlpy algorithm.
 
     :param name: ``cql``, ``bc`` or ``dqn``.
+    :param config: of the training, from which the algorithm's own part is taken.
     :param n_features: length of the observation.
     :param n_stages: number of actions.
     :param legal_columns: see ``masked_q``.
+    :param device: as torch names it: ``cpu``, ``cuda:0``.
     """
     d3rlpy = load_d3rlpy()
     encoder = d3rlpy.models.VectorEncoderFactory
@@ -67,8 +69,10 @@ def create_shared(
     Return a fresh d3rlpy algorithm whose network treats all stages alike.
 
     :param name: ``cql`` or ``dqn``.
+    :param config: of the training, from which the algorithm's own part is taken.
     :param n_features: length of the stage-wise observation.
     :param n_stages: of the largest junction.
+    :param device: as torch names it: ``cpu``, ``cuda:0``.
     """
     factories = member_factories(
         lambda: stagewise_network(n_members(name, config.cql), config.cql.hidden_units[0])
@@ -107,6 +111,8 @@ def shared_scorer_module(
     Return a ``torch.nn.Module`` like ``scorer_module``'s for one junction of a shared policy.
 
     :param encoding: of that junction.
+    :param algorithm: from ``create_shared``, trained.
+    :param pessimism: see ``scorer_module``.
     """
     torch = load_torch()
 

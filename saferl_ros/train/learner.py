@@ -93,7 +93,7 @@ def train_algorithm(
         if held_out is not None:
             is_asked = config.fqe.steps > 0 and any(previous < step <= done for step in fqe_at)
             with nullcontext() if average is None else average.applied():  # what would ship
-                row |= _held_out(algorithm, held_out, name, config)
+                row |= _foretold(algorithm, lesson, name, config)
                 if is_asked:
                     choices = choices_of(algorithm, held_out, config, lesson.legal_columns)
                     row['fqe_value'] = fqe_value(choices, held_out, config.fqe, lesson.n_stages)
@@ -112,10 +112,11 @@ def train_algorithm(
     return training
 
 
-def _held_out(
-    algorithm: Any, data: Transitions, name: str, config: TrainConfig
-) -> dict[str, float]:
-    """Return how well held-out episodes are foretold."""
+def _foretold(algorithm: Any, lesson: Lesson, name: str, config: TrainConfig) -> dict[str, float]:
+    """Return how well held-out episodes are foretold, if there are any."""
+    data = lesson.held_out_own if name == 'bc' else lesson.held_out
+    if data is None:
+        return {}
     if name == 'bc':
         guessed = algorithm.predict(data.observations)
         return {'held_out_accuracy': float(np.mean(guessed == data.actions))}
@@ -194,7 +195,7 @@ def _resume(
     torch = load_torch()
     if not path.exists():
         return 0
-    saved = torch.load(path, weights_only=False)
+    saved = torch.load(path, weights_only=True)
     model = path.with_suffix('.model')
     model.write_bytes(saved['model'])
     algorithm.load_model(str(model))

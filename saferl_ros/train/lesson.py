@@ -31,7 +31,8 @@ class Lesson:
     """Everything that a training needs of the data."""
 
     data: Transitions
-    held_out: Transitions | None
+    held_out: Transitions | None  # of the recorded family, to value policies by
+    held_out_own: Transitions | None  # of what behaviour cloning imitates
     scale: float  # on the rewards to learn from
     n_features: int
     n_stages: int
@@ -50,13 +51,15 @@ def lesson_of(record: Record, name: str, config: TrainConfig, *, device: str) ->
     """
     scales = _scales(record, config)
     data, held_out = _split(_behaviour(record), config, scales)
+    held_out_own = held_out
     if name == 'bc' and (own := _rewarded(record, record.own_plan())):
-        data, _ = _split(own, config, scales, is_cloning=True)
+        data, held_out_own = _split(own, config, scales, is_cloning=True)
     shape = {'n_features': record.spec.size, 'n_stages': record.plan.n_stages}
     columns = legal_columns(record.spec)
     return Lesson(
         data=data,
         held_out=held_out,
+        held_out_own=held_out_own,
         scale=scales[0],
         create=lambda: create_algorithm(
             name, config, **shape, legal_columns=columns, device=device
@@ -93,6 +96,7 @@ def shared_lesson(
     return Lesson(
         data=join(parts),
         held_out=join(held) if held else None,
+        held_out_own=None,
         scale=float(np.mean([scale for scale, _ in scales])),
         create=lambda: create_shared(name, config, **shape, device=device),
         legal_columns=range(IS_LEGAL, n_stages * N_STAGE_FEATURES, N_STAGE_FEATURES),

@@ -140,7 +140,9 @@ def make_transitions(
     Return the transitions of ``episodes``.
 
     The rewards within a decision are summed as recorded: at a discount of 0.97 a change of 15 s
-    looks 3 % dearer than it is.
+    looks 3 % dearer than it is. What ends where nothing is to be decided, as a horizon within a
+    clearance does, is left out: no value of such a state is ever learned. So is a stage that the
+    automaton would have refused.
 
     :param scale: factor on shaped rewards, from ``reward_scale``.
     :param plain_scale: factor on the rewards as recorded.
@@ -175,10 +177,27 @@ def make_transitions(
         intervals=intervals.astype(np.float32),
         weights=balanced_weights(weights.astype(np.float32), episodes, balance),
     )
+    transitions = _kept(transitions, np.concatenate([_is_sound(e, n_steps) for e in episodes]))
     for name in ('observations', 'rewards', 'next_observations', 'intervals'):
         if not np.isfinite(getattr(transitions, name)).all():
             raise DatasetError(f'the record holds {name} that are not finite; record again')
     return transitions
+
+
+def _is_sound(episode: Episode, n_steps: int) -> npt.NDArray[np.bool_]:
+    """Return which decisions were legal and lead to another one, shape ``(T,)``."""
+    steps = np.arange(len(episode))
+    is_legal = episode.legal[steps, episode.applied_stage]
+    says_nothing = ~episode.legal[steps].any(axis=1)
+    is_cut = steps + n_steps >= len(episode)
+    ends_within = np.count_nonzero(episode.legal[-1]) == 1
+    sound: npt.NDArray[np.bool_] = (is_legal | says_nothing) & ~(is_cut & ends_within)
+    return sound
+
+
+def _kept(transitions: Transitions, which: npt.NDArray[np.bool_]) -> Transitions:
+    columns = {name: getattr(transitions, name) for name in Transitions.__dataclass_fields__}
+    return Transitions(**{name: column[which] for name, column in columns.items()})
 
 
 def _span(

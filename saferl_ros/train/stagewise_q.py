@@ -6,7 +6,7 @@ from typing import Any
 
 from saferl_ros.observation.stagewise import EXISTS, IS_LEGAL, N_FLAGS, N_STAGE_FEATURES, SHOWS
 from saferl_ros.train.library import load_torch
-from saferl_ros.train.masked_q import ILLEGAL_VALUE
+from saferl_ros.train.masked_q import ILLEGAL_VALUE, is_open
 from saferl_ros.train.members import member_linear
 
 
@@ -52,10 +52,8 @@ def stagewise_network(n_members: int, hidden_units: int) -> Any:
             own = self.own(hidden.reshape(n_members, -1, hidden_units)).reshape(shape)
             both = relu(own + context[:, :, None])
             values = self.value(both.reshape(n_members, -1, hidden_units))
-            legal = flags[:, :, IS_LEGAL] > 0.5
-            nothing = (~legal).all(dim=1, keepdim=True)  # such a row does not say what is legal
-            is_open = (legal | nothing) & (exists.squeeze(2) > 0.5)
-            values = values.reshape(n_members, -1, n_stages)
-            return torch.where(is_open, values, ILLEGAL_VALUE)
+            columns = range(IS_LEGAL, x.shape[1], N_STAGE_FEATURES)
+            may_be = is_open(x, columns) & (exists.squeeze(2) > 0.5)
+            return torch.where(may_be, values.reshape(n_members, -1, n_stages), ILLEGAL_VALUE)
 
     return StagewiseNetwork()

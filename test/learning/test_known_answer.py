@@ -19,6 +19,7 @@ from saferl_ros.dataset.schema import Record
 from saferl_ros.errors import BundleError, ConfigError
 from saferl_ros.train.algorithm import create_algorithm, scorer_module
 from saferl_ros.train.config import CloningConfig, FqeConfig, QLearningConfig, TrainConfig
+from saferl_ros.train.fqe import ChosenTransitions, discounted_cost
 from saferl_ros.train.learner import choices_of, fqe_value, td_error, train_algorithm
 from saferl_ros.train.lesson import Lesson, lesson_of
 from saferl_ros.train.library import load_d3rlpy
@@ -108,6 +109,65 @@ def test_the_estimate_is_of_the_size_of_the_return(tmp_path):
     assert training.behaviour_value < training.fqe_value < 0
 
 
+def test_the_estimate_is_a_mean_that_rare_jams_count_in():
+    rng = np.random.default_rng(0)
+    n = 4000
+    stages, is_jam = rng.integers(0, 2, n), rng.random(n) < 0.05
+    # the first stage always costs 1; the second one 0.5, but 20 one time in twenty
+    costs = np.where(stages == 0, 1.0, np.where(is_jam, 20.0, 0.5))
+    data = ChosenTransitions(
+        observations=rng.normal(size=(n, 3)).astype(np.float32),
+        actions=stages,
+        costs=costs,
+        next_observations=rng.normal(size=(n, 3)).astype(np.float32),
+        intervals=np.ones(n),
+        n_stages=2,
+    )
+    each = np.ones(n, dtype=np.int64)
+    steady, jamming = (
+        discounted_cost(data, stage * each, stage * each, each, gamma=0.9, seed=0)
+        for stage in (0, 1)
+    )
+    assert steady == pytest.approx(10.0, rel=0.1)
+    assert jamming == pytest.approx(costs[stages == 1].mean() / 0.1, rel=0.1)
+    assert jamming > 1.3 * steady
+
+
+def test_behaviour_cloning_is_measured_on_the_plan_that_it_imitates(tmp_path):
+    data, _ = record(80, 60)
+    lesson = taught(data, 'bc', CONFIG)
+    own = list(data.own_plan())[-2:]
+    assert lesson.held_out_own is not None
+    assert lesson.held_out is not None
+    np.testing.assert_array_equal(
+        lesson.held_out_own.actions, np.concatenate([episode.applied_stage for episode in own])
+    )
+    assert len(lesson.held_out) == 60 * 6  # of the recorded family, for every algorithm alike
+    config = CONFIG.model_copy(update={'fqe': FqeConfig(steps=0)})
+    training = train_algorithm(lesson, 'bc', config, 1, tmp_path / 'log')
+    guessed = training.algorithm.predict(lesson.held_out_own.observations)
+    expected = np.mean(guessed == lesson.held_out_own.actions)
+    assert training.log[-1]['held_out_accuracy'] == pytest.approx(expected)
+
+
+def test_nothing_is_learned_from_a_refused_stage_or_from_a_horizon_within_a_clearance():
+    data, _ = record(4, 60)
+    episode = data.episodes[1]
+    legal = episode.legal.copy()
+    legal[7, episode.applied_stage[7]] = False
+    legal[-1] = [True, False]
+    found = make_transitions([replace(episode, legal=legal)], scale=1.0, max_weight=20.0)
+    kept = np.delete(np.arange(60), [7, 59])
+    np.testing.assert_array_equal(found.actions, episode.applied_stage[kept])
+    np.testing.assert_array_equal(found.observations, episode.observations[kept])
+    three = make_transitions(
+        [replace(episode, legal=legal)], scale=1.0, max_weight=20.0, n_steps=3, gamma=0.9
+    )
+    np.testing.assert_array_equal(
+        three.actions, episode.applied_stage[np.delete(np.arange(60), [7, 57, 58, 59])]
+    )
+
+
 def test_the_estimate_is_of_the_policy_that_ships(tmp_path):
     data, _ = record()
     cql = CONFIG.cql.model_copy(update={'steps': 30, 'averaging': 0.999, 'falling_rate': False})
@@ -193,7 +253,12 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, averaging)
 def test_the_exported_bundle_computes_what_torch_computes(tmp_path, name, n_critics, n_quantiles):
     data, _ = record(4, 60)
     cql = CONFIG.cql.model_copy(
-        update={'steps': 20, 'n_critics': n_critics, 'n_quantiles': n_quantiles}
+        update={
+            'steps': 20,
+            'n_critics': n_critics,
+            'n_quantiles': n_quantiles,
+            'ensemble': 1 if n_quantiles else CONFIG.cql.ensemble,
+        }
     )
     config = CONFIG.model_copy(
         update={'cql': cql, 'bc': CloningConfig(steps=20), 'fqe': FqeConfig(steps=0)}

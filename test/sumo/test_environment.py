@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from episodes import (
     count_outside,
     lamps_of_a_neighbour,
@@ -9,6 +11,7 @@ from episodes import (
     lamps_under_our_control,
     play,
     play_cologne1,
+    starved_under_the_own_program,
 )
 import gymnasium
 from gymnasium.utils.env_checker import check_env
@@ -86,3 +89,11 @@ def test_other_signals_keep_their_own_plans():
 def test_a_sumo_that_runs_already_has_no_detectors():
     with pytest.raises(UsageError, match=r'needs detectors.* choose ideal or sumo_rl'):
         IntersectionEnv('cologne1', attach_port=8813)
+
+
+@pytest.mark.parametrize(('max_red_s', 'is_long'), [(45.0, True), (240.0, False)])
+def test_whom_the_own_program_keeps_waiting_too_long_is_counted(max_red_s, is_long):
+    ((_, starved),) = run_isolated(
+        partial(starved_under_the_own_program, max_red_s=max_red_s), ['cologne1'], jobs=1
+    )
+    assert (starved > 10) is is_long

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from saferl_ros.errors import ScenarioError
@@ -66,6 +67,13 @@ def test_flows_become_single_vehicles(tmp_path):
     rows = vehicles(path, 'single-intersection')
     assert len(rows) > 500
     assert '<flow' not in path.read_text()
+
+
+def test_a_flow_varies_as_much_as_vehicles_that_come_at_random(tmp_path):
+    path = tmp_path / 'd.rou.xml'
+    counts = [len(vehicles(path, 'single-intersection', seed=seed)) for seed in range(60)]
+    spread = np.var(counts, ddof=1) / np.mean(counts)
+    assert 0.6 < spread < 1.55  # 1 of a Poisson process; 2 if both the flow and each of it vary
 
 
 @pytest.mark.parametrize('scale', [0, -1, 11])

@@ -259,6 +259,7 @@ def test_limits_that_let_through_more_than_the_default_ones_are_named():
                 'evaluate.degradation.surge_factor 1.0 instead of 2.0',
             ],
         ),
+        ({'degradation': {'demands': 1}}, ['evaluate.degradation.demands 1 instead of 2']),
         ({'seeds': 4, 'nominal': 9}, ['evaluate.seeds 4 instead of 10']),
         (
             {'tune': {'scales': [0.5] * 4}},
@@ -307,6 +308,14 @@ def test_whom_no_estimate_was_asked_about_fails():
     config = GateConfig(needs_fqe=False)
     assert all(check.passed for check in judge_gate(data, 'cql', config))
     assert looser_limits(config) == ['needs_fqe false']
+
+
+def test_one_junction_that_no_estimate_was_asked_about_is_enough_to_fail():
+    asked, unasked = {'fqe': -20.0, 'behaviour': -30.0}, {'fqe': None, 'behaviour': None}
+    data = evaluation() | {'values': {'cql': [asked, unasked]}}
+    assert failed(data) == ['fitted Q evaluation']
+    assert 'at 1 of 2 junctions' in reasons(data)['fitted Q evaluation']
+    assert all(check.passed for check in judge_gate(data, 'cql', GateConfig(needs_fqe=False)))
 
 
 def test_an_unknown_controller_is_refused():

@@ -160,6 +160,20 @@ def test_the_twenty_first_proposal_of_a_second_is_one_of_a_flood():
     assert shield.counts == {R.FLOOD: 5}
 
 
+def test_a_flood_over_the_turn_of_a_second_is_one_too():
+    shield = Shield(crossing())
+    times_s = [5.0, *[5.95] * 19, *[6.0] * 20]
+    answers = [shield.receive(proposal(now_s, n), now_s) for n, now_s in enumerate(times_s)]
+    assert answers == [R.POLICY] * 21 + [R.FLOOD] * 19
+    assert shield.receive(proposal(6.95, 50), 6.95) is R.POLICY
+
+
+def test_a_clock_set_back_does_not_dam_what_is_no_flood():
+    shield = Shield(crossing())
+    assert [shield.receive(proposal(5.0, n), 5.0) for n in range(20)] == [R.POLICY] * 20
+    assert shield.receive(proposal(3.0, 20), 3.0) is R.POLICY
+
+
 def test_a_flood_of_nonsense_counts_as_one():
     shield = Shield(crossing())
     answers = [shield.receive(None, 5.0) for _ in range(21)]

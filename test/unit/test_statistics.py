@@ -41,3 +41,12 @@ def test_a_bad_training_seed_is_bad_on_every_demand() -> None:
     scores = np.repeat([[10.0], [10.0], [40.0]], 50, axis=1)  # demands alike, one seed bad
     found = bootstrap(np.mean, scores)
     assert (found.mean, found.ci_low, found.ci_high) == pytest.approx((20.0, 10.0, 40.0))
+
+
+def test_few_seeds_are_widened_however_many_demands_there_are() -> None:
+    few = np.repeat(np.array([[10.0], [20.0], [30.0], [40.0], [50.0]]), 50, axis=1)
+    found = bootstrap(np.mean, few)
+    assert 10 <= found.ci_low < 14  # Student of five: -3.1 deviations and not -1.96, so not 18
+    assert 46 < found.ci_high <= 50
+    single = bootstrap(np.mean, few[2:3])  # no training seeds, and demands alike
+    assert (single.ci_low, single.ci_high) == (30.0, 30.0)
