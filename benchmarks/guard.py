@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from saferl_ros.dataset.guard_fit import (
+from saferl_ros.dataset.guard_fit import FALSE_ALARM_RATE, fit_guard
+from saferl_ros.dataset.guard_trial import (
     false_alarm_interval,
-    FALSE_ALARM_RATE,
-    fit_guard,
     freeze,
     replay,
     stick_off,

@@ -1,5 +1,5 @@
 """
-Fits the out-of-distribution guard to recorded episodes, and measures it with injected faults.
+Fits the out-of-distribution guard to recorded episodes.
 
 One part of the episodes says what is usual, the other one how odd ordinary traffic gets: the
 threshold is a split-conformal quantile of its scores. Episodes are split, never decisions, since
@@ -16,11 +16,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from saferl_ros.dataset.intervals import Interval, ratio_interval
 from saferl_ros.dataset.schema import Episode
 from saferl_ros.errors import DatasetError, UsageError
 from saferl_ros.observation import ObservationSpec
-from saferl_ros.shield.guard import calibration_rank, Guard, GuardedDetector, GuardModel
+from saferl_ros.shield.guard import calibration_rank, GuardedDetector, GuardModel
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,7 +37,7 @@ VEHICLE_PARTS = {  # of an observation kind: what counts vehicles, none of them 
 }
 
 
-def _parts(spec: ObservationSpec, owner: str, parts: Sequence[str]) -> dict[str, int]:
+def observed_parts(spec: ObservationSpec, owner: str, parts: Sequence[str]) -> dict[str, int]:
     """Return part to index of the features that a lane or an approach has."""
     index = {feature.name: n for n, feature in enumerate(spec.features())}
     names = {part: f'{owner}_{part}' for part in parts}
@@ -53,7 +52,7 @@ def _detectors(spec: ObservationSpec) -> list[GuardedDetector]:
     owners += [(f'{a.edge_id} advance', a.edge_id, APPROACH_PARTS) for a in spec.approaches]
     blank = []
     for name, owner, all_parts in owners:
-        parts = _parts(spec, owner, all_parts)
+        parts = observed_parts(spec, owner, all_parts)
         vehicles = [parts[part] for part in VEHICLE_PARTS[spec.kind] if part in parts]
         blank.append(
             GuardedDetector(
@@ -223,118 +222,3 @@ def guard_scores(model: GuardModel, observations: npt.NDArray[np.floating]) -> F
     still = _stillness(values, model.detectors) / usual
     scores: Floats = np.maximum(residual, still.max(axis=1))
     return scores
-
-
-def false_alarm_interval(
-    model: GuardModel, episodes: Sequence[Episode], *, seed: int = 0
-) -> Interval:
-    """
-    Return the share of observations above the threshold, with its 95 % interval.
-
-    Whole episodes are resampled, since the decisions of one are correlated.
-
-    :param episodes: ordinary ones that the guard was not fitted to, at least one.
-    """
-    over = [float((guard_scores(model, e.observations) > model.threshold).sum()) for e in episodes]
-    return ratio_interval(over, [float(len(e.observations)) for e in episodes], seed=seed)
-
-
-def replay(
-    guard: Guard,
-    observations: npt.NDArray[np.floating],
-    elapsed_s: npt.NDArray[np.floating],
-) -> npt.NDArray[np.bool_]:
-    """
-    Show a guard one episode, and return when it was in alarm.
-
-    :param observations: shape ``(T + 1, n_features)``.
-    :param elapsed_s: time from each observation to the next [s], shape ``(T,)``.
-    :returns: shape ``(T + 1,)``.
-    """
-    times_s = np.concatenate([[0.0], np.cumsum(elapsed_s, dtype=np.float64)])
-    pairs = zip(observations, times_s, strict=True)
-    return np.array([guard.update(observation, float(now_s)) for observation, now_s in pairs])
-
-
-def stick_on(
-    observations: npt.NDArray[np.float32],
-    spec: ObservationSpec,
-    lane_id: str,
-    *,
-    from_decision: int,
-    is_moving: bool = False,
-    fill_ratio: float = 1.0,
-    occupancy_ratio: float = 1.0,
-) -> npt.NDArray[np.float32]:
-    """
-    Return a copy in which a lane's detector is occupied from a decision on, whatever happens.
-
-    :param observations: one episode's, shape ``(T + 1, spec.size)``.
-    :param is_moving: its vehicles are reported as moving instead of queueing.
-    :param fill_ratio: how many, as a share of the feature's maximum; half of it is a full lane.
-    :param occupancy_ratio: reported occupancy; a standing queue covers about 0.7 of a lane.
-    :raises UsageError: if the spec has no such lane.
-    """
-    high, silent = spec.high(), 'queue' if is_moving else 'moving'
-    values = {
-        part: float(high[n]) * {'occupancy': occupancy_ratio, silent: 0.0}.get(part, fill_ratio)
-        for part, n in _lane_parts(spec, lane_id).items()
-    }
-    if is_moving and 'waiting' in values:
-        values['waiting'] = 0.0
-    return _stuck(observations, spec, lane_id, from_decision, values)
-
-
-def stick_off(
-    observations: npt.NDArray[np.float32],
-    spec: ObservationSpec,
-    lane_id: str,
-    *,
-    from_decision: int,
-) -> npt.NDArray[np.float32]:
-    """
-    Return a copy in which a lane's detector reports nobody from a decision on.
-
-    :param observations: one episode's, shape ``(T + 1, spec.size)``.
-    :raises UsageError: if the spec has no such lane.
-    """
-    values = dict.fromkeys(_lane_parts(spec, lane_id), 0.0)
-    return _stuck(observations, spec, lane_id, from_decision, values)
-
-
-def freeze(
-    observations: npt.NDArray[np.float32],
-    spec: ObservationSpec,
-    lane_id: str,
-    *,
-    from_decision: int,
-) -> npt.NDArray[np.float32]:
-    """
-    Return a copy in which a lane's detector repeats its reading of one decision for ever.
-
-    :param observations: one episode's, shape ``(T + 1, spec.size)``.
-    :raises UsageError: if the spec has no such lane.
-    """
-    parts = _lane_parts(spec, lane_id)
-    values = {part: float(observations[from_decision, n]) for part, n in parts.items()}
-    return _stuck(observations, spec, lane_id, from_decision, values)
-
-
-def _lane_parts(spec: ObservationSpec, lane_id: str) -> dict[str, int]:
-    lanes = [lane.lane_id for lane in spec.lanes]
-    if lane_id not in lanes:
-        raise UsageError(f"lane '{lane_id}' is not observed; choose one of {', '.join(lanes)}")
-    return _parts(spec, lane_id, LANE_PARTS)
-
-
-def _stuck(
-    observations: npt.NDArray[np.float32],
-    spec: ObservationSpec,
-    lane_id: str,
-    from_decision: int,
-    values: dict[str, float],
-) -> npt.NDArray[np.float32]:
-    copy = observations.copy()
-    for part, n in _lane_parts(spec, lane_id).items():
-        copy[from_decision:, n] = values[part]
-    return copy

@@ -8,13 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from saferl_ros.dataset.guard_fit import (
-    false_alarm_interval,
-    fit_guard,
-    replay,
-    stick_off,
-    stick_on,
-)
+from saferl_ros.dataset.guard_fit import fit_guard
+from saferl_ros.dataset.guard_trial import false_alarm_interval, replay, stick_off, stick_on
 from saferl_ros.dataset.intervals import ratio_interval
 from saferl_ros.dataset.io import read_record
 from saferl_ros.dataset.schema import Episode, Record

@@ -15,11 +15,13 @@ from strategies import Hostile
 
 from saferl_ros.dataset.guard_fit import (
     conformal_threshold,
-    false_alarm_interval,
     fit_guard,
-    freeze,
     guard_obstacle,
     guard_scores,
+)
+from saferl_ros.dataset.guard_trial import (
+    false_alarm_interval,
+    freeze,
     replay,
     stick_off,
     stick_on,
