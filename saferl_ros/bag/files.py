@@ -97,10 +97,10 @@ class SegmentWriter:
         self.n_bytes = self.n_messages = 0
         self._types = MessageTypes().store
         self._connections: dict[str, Any] = {}
-        self._writer = rosbag2.Writer(
-            folder, version=_VERSION, storage_plugin=rosbag2.StoragePlugin.MCAP
-        )
         try:
+            self._writer = rosbag2.Writer(
+                folder, version=_VERSION, storage_plugin=rosbag2.StoragePlugin.MCAP
+            )
             self._writer.open()
         except (OSError, rosbag2.WriterError) as error:
             raise BagError(f"cannot record to '{folder}': {error}; name another folder") from error
@@ -163,11 +163,19 @@ def read_messages(path: Path, names: Sequence[str] = ()) -> Iterator[BagMessage]
     :raises BagError: if there is no bag or one is damaged.
     """
     for folder in segment_folders(path):
-        yield from (
-            _read_whole(folder, names)
-            if (folder / METADATA).is_file()
-            else _read_torn(folder, names)
-        )
+        yield from (_read_whole if is_whole(folder) else _read_torn)(folder, names)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a segment was finished and can be opened; another is read as far as it goes."""
+    highlevel = _load('rosbags.highlevel')
+    if not (folder / METADATA).is_file():
+        return False
+    try:
+        with highlevel.AnyReader([folder]):
+            return True
+    except highlevel.AnyReaderError:
+        return False
 
 
 def _is_wanted(topic: str, names: Sequence[str]) -> bool:
@@ -192,7 +200,7 @@ def _read_whole(folder: Path, names: Sequence[str]) -> Iterator[BagMessage]:
 
 
 def _read_torn(folder: Path, names: Sequence[str]) -> Iterator[BagMessage]:
-    """Read a segment whose recorder was killed, up to the last piece that is whole."""
+    """Read a segment that was never finished or is damaged, up to where it is torn."""
     typesys = _load('rosbags.typesys')
     stream_reader, records = _load('mcap.stream_reader'), _load('mcap.records')
     exceptions = _load('mcap.exceptions')

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 from saferl_ros.bag.cadence import Cadence
 from saferl_ros.bag.description import JunctionDescription
-from saferl_ros.bag.files import METADATA, read_messages, segment_folders
+from saferl_ros.bag.files import is_whole, read_messages, segment_folders
+from saferl_ros.bag.street import follows_in_time
 from saferl_ros.env.junction import DECISION_S
 from saferl_ros.errors import BagError
 
@@ -41,6 +42,7 @@ class GapKind(Enum):
 
     STATES_MISSING = 'states missing'  # their numbers jump within a run
     NEW_RUN = 'new run'  # the bridge began anew
+    CLOCK = 'clock jumped'  # the junction's, between two states that follow each other
     PAUSE = 'pause'  # the next state came much later than its tick
 
 
@@ -200,8 +202,9 @@ class Tally:
     def _on_state(self, state: Any, recorded_s: float) -> None:
         score, before, now_s = self.score, self._before, _seconds(state.stamp)
         if before is not None:
-            if state.run_id == self._run_id and state.sequence <= before.sequence:
-                return  # told again: a recorder that begins anew hears the last state once more
+            is_told_again = state.run_id == self._run_id and state.sequence <= before.sequence
+            if is_told_again and now_s <= _seconds(before.stamp):
+                return  # a recorder that begins anew hears the last state once more
             self._look_for_gap(before, state, now_s, recorded_s)
         else:
             score.first_recorded_s = recorded_s
@@ -250,11 +253,14 @@ class Tally:
         wall_s = recorded_s - self._recorded_s
         after_s = _seconds(before.stamp)
         n_missing = 0
-        if state.run_id != self._run_id:
+        passed_s = now_s - after_s
+        if state.run_id != self._run_id or state.sequence <= before.sequence:
             kind, length_s = GapKind.NEW_RUN, wall_s
         elif state.sequence > before.sequence + 1:
             kind, n_missing = GapKind.STATES_MISSING, int(state.sequence - before.sequence - 1)
             length_s = max(now_s - after_s - float(before.tick_s), 0.0)
+        elif not follows_in_time(after_s, now_s, float(before.tick_s)):
+            kind, length_s = GapKind.CLOCK, abs(passed_s)
         elif wall_s > PAUSE_S + float(before.tick_s):
             kind, length_s = GapKind.PAUSE, wall_s
         else:
@@ -273,6 +279,8 @@ class Tally:
         if kind is not GapKind.PAUSE:  # after a pause the states go on as if nothing had been
             self._break(before)
         if kind is GapKind.NEW_RUN:
+            self._read = ('', 0)
+        if state.run_id != self._run_id:
             self._past_runs.add(self._run_id)
 
     def _break(self, last: Any) -> None:
@@ -369,8 +377,8 @@ def _seconds(stamp: Any) -> float:
 
 
 def unfinished_segments(path: Path) -> list[str]:
-    """Return the names of the segments that were never finished: their recorder was killed."""
-    return [f.name for f in segment_folders(path) if not (f / METADATA).is_file()]
+    """Return the names of the segments that were never finished, or are damaged."""
+    return [f.name for f in segment_folders(path) if not is_whole(f)]
 
 
 def score_bag(

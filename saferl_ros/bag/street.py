@@ -47,6 +47,11 @@ class StreetMoment:
         return float(readings.queue_veh.sum() + readings.advance_queue_veh.sum())
 
 
+def follows_in_time(before_s: float, now_s: float, tick_s: float) -> bool:
+    """Whether a junction's clock went on by about a tick, and did not jump [s]."""
+    return 0.0 < now_s - before_s < 2 * tick_s
+
+
 def read_descriptions(path: Path) -> dict[str, JunctionDescription]:
     """
     Return the junctions of a recording by id.

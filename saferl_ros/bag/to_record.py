@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ import numpy.typing as npt
 from saferl_ros import __version__
 from saferl_ros.bag.cadence import Cadence
 from saferl_ros.bag.description import JunctionDescription
-from saferl_ros.bag.street import read_descriptions, read_street, StreetMoment
+from saferl_ros.bag.street import (
+    follows_in_time,
+    read_descriptions,
+    read_street,
+    READING_ARRAYS,
+    StreetMoment,
+)
 from saferl_ros.dataset.schema import Episode, FORMAT_VERSION, Record
 from saferl_ros.env.cost import COST_NAMES
 from saferl_ros.env.junction import DECISION_S
@@ -37,6 +44,9 @@ class EpisodeCutter:
 
     def __init__(self, description: JunctionDescription, decision_s: float) -> None:
         self.episodes: list[Episode] = []
+        self.n_left_out = 0  # moments with readings that are no numbers
+        self.first_left_out = ''  # which reading, and when
+        self._description = description
         self._features = FeatureVector(description.spec)
         self._plan, self._spec = description.plan.fingerprint(), description.spec.fingerprint()
         self._decision_s = decision_s
@@ -56,6 +66,8 @@ class EpisodeCutter:
         """
         Take the next moment; one that does not follow the last begins a new episode.
 
+        A moment with a reading that is no number is left out, and so is flashing.
+
         :raises BagError: if it goes by another plan or observation than the description.
         """
         self._require(moment)
@@ -64,6 +76,11 @@ class EpisodeCutter:
             self.finish()
             before = None
         if moment.is_flash:
+            self.finish()
+            return
+        if reading := _unknown(moment, self._description):
+            self.n_left_out += 1
+            self.first_left_out = self.first_left_out or f'{reading} at {moment.now_s:.0f} s'
             self.finish()
             return
         if before is not None:
@@ -141,7 +158,24 @@ class EpisodeCutter:
 
 
 def _follows(before: StreetMoment, moment: StreetMoment) -> bool:
-    return before.run_id == moment.run_id and moment.sequence == before.sequence + 1
+    is_next = before.run_id == moment.run_id and moment.sequence == before.sequence + 1
+    return is_next and follows_in_time(before.now_s, moment.now_s, before.tick_s)
+
+
+def _unknown(moment: StreetMoment, description: JunctionDescription) -> str:
+    """Return which reading is no number; empty if all are."""
+    spec = description.spec
+    for name in READING_ARRAYS:
+        values = getattr(moment.readings, name)
+        owners = (
+            [approach.edge_id for approach in spec.approaches]
+            if name.startswith('advance')
+            else [lane.lane_id for lane in spec.lanes]
+        )
+        for owner, value in zip(owners, values, strict=False):
+            if not math.isfinite(value):
+                return f"{name} of '{owner}'"
+    return ''
 
 
 def record_from_bag(
@@ -178,7 +212,7 @@ def record_from_bag(
             'longer, at least a few cycles'
         )
     return Record(
-        manifest=_manifest(description, len(episodes.episodes)),
+        manifest=_manifest(description, episodes),
         plan=description.plan,
         spec=description.spec,
         episodes=episodes.episodes,
@@ -201,7 +235,7 @@ def _pick(
     return descriptions[junction_id]
 
 
-def _manifest(description: JunctionDescription, n_episodes: int) -> dict[str, Any]:
+def _manifest(description: JunctionDescription, cutter: EpisodeCutter) -> dict[str, Any]:
     return {
         'format_version': FORMAT_VERSION,
         'package_version': __version__,
@@ -212,7 +246,9 @@ def _manifest(description: JunctionDescription, n_episodes: int) -> dict[str, An
         'spec_fingerprint': description.spec.fingerprint(),
         'split': Split.RECORD.name.lower(),
         'source': 'bag',
-        'episodes': n_episodes,
+        'episodes': len(cutter.episodes),
+        'left_out_moments': cutter.n_left_out,
+        'first_left_out': cutter.first_left_out,
         'reward': REWARD,
         'family': {'plans': 'net'},
     }

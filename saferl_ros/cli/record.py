@@ -168,7 +168,13 @@ def _from_bag(options: argparse.Namespace) -> int:
             progress=lambda hours: progress(round(hours), None),
         )
     write_record(found, options.output)
-    return _show(options, [options.output])
+    status = _show(options, [options.output])
+    if not options.json and (n := found.manifest['left_out_moments']):
+        print(
+            f'note: {n} moments were left out, whose readings are no numbers; the first: '
+            f'{found.manifest["first_left_out"]}'
+        )
+    return status
 
 
 def _show(options: argparse.Namespace, paths: list[Path]) -> int:

@@ -84,6 +84,12 @@ def main(options: argparse.Namespace) -> int:
         for junction in junctions:
             bundle = bundles.get(junction.score.junction_id)
             print_score(junction, gate_in_words(bundle) if bundle else '')
+            asked = {digest for _, digest, _ in junction.score.policies}
+            if bundle and asked and bundle.manifest.contents not in asked:
+                print(
+                    f"note: bundle '{bundle.folder}' did not answer in this recording; the "
+                    'estimate is of it, the rest of the bundle that did'
+                )
         for name in unfinished:
             print(f'note: segment {name} was never finished; it was read up to where it is torn')
         print(f'written: {options.output}')

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from saferl_ros.bag.to_record import record_from_bag
 from saferl_ros.bundle.load import Bundle
-from saferl_ros.bundle.manifest import MANIFEST_NAME, sha256
 from saferl_ros.dataset.schema import Episode, Record
 from saferl_ros.errors import DatasetError
 from saferl_ros.train.fqe import ChosenTransitions, discounted_cost, N_STEPS
@@ -38,7 +37,7 @@ class ShadowValue:
 
     junction_id: str
     algorithm: str
-    bundle_sha256: str  # of the bundle's manifest, as PolicyStatus tells it
+    bundle_sha256: str  # of the bundle's contents, as PolicyStatus tells it
     incumbent_veh_h: float
     policy_veh_h: float
     difference: float
@@ -118,7 +117,7 @@ def estimate_shadow_value(
     return ShadowValue(
         junction_id=bundle.manifest.junction_id,
         algorithm=bundle.manifest.algorithm,
-        bundle_sha256=sha256(bundle.folder / MANIFEST_NAME),
+        bundle_sha256=bundle.manifest.contents,
         incumbent_veh_h=float(costs[:, 1].mean()),
         policy_veh_h=float(costs[:, 0].mean()),
         difference=difference,

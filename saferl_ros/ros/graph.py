@@ -21,6 +21,7 @@ class NodeSpec:
     params_file: Path
     parameters: dict[str, Any] = field(default_factory=dict)
     ends_all: bool = False  # its orderly end is the end of the run
+    is_needed: bool = True  # the others are stopped if it fails
 
     @property
     def module(self) -> str:
@@ -83,8 +84,8 @@ def nodes_of(
     if allow_ungated is not None:
         policy['allow_ungated'] = allow_ungated
 
-    def node(name: str, parameters: dict[str, Any], *, ends_all: bool = False) -> NodeSpec:
-        return NodeSpec(name=name, params_file=file, parameters=parameters, ends_all=ends_all)
+    def node(name: str, parameters: dict[str, Any], **fate: bool) -> NodeSpec:
+        return NodeSpec(name=name, params_file=file, parameters=parameters, **fate)
 
     if mode == 'advisory':
         bridge['wait_for_shadow'] = False  # advice is for people, who take their time
@@ -98,5 +99,6 @@ def nodes_of(
     nodes.append(node('policy', policy))
     if use != 'simulation' or record:
         output = {'output': str(Path(record).resolve())} if record else {}  # never like a number
-        nodes.append(node('shadow_recorder', output))
+        # a full disk must not take the policy from a street; a simulation has nothing to lose
+        nodes.append(node('shadow_recorder', output, is_needed=use != 'live'))
     return nodes

@@ -411,6 +411,12 @@ class _Watch:
             return None  # the signal: it was told to stop before it could listen
         if event.returncode == 0 and spec.ends_all:
             return Shutdown(reason=f"node '{spec.name}' is done")
+        if not spec.is_needed:
+            get_logger('saferl_ros').error(
+                f"node '{spec.name}' ended with exit code {event.returncode}; the others go on "
+                'without it'
+            )
+            return None
         return EmitEvent(
             event=NodeFailed(
                 f"node '{spec.name}' ended with exit code {event.returncode}; "

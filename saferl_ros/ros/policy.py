@@ -24,14 +24,15 @@ from saferl_msgs.msg import (
 from saferl_msgs.srv import SetMode
 from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import Bundle, load_bundle
-from saferl_ros.bundle.manifest import MANIFEST_NAME, sha256
 from saferl_ros.errors import BundleError, UsageError
 from saferl_ros.ros import convert, diagnostics, names, qos
 from saferl_ros.ros.executor import executor_of
 from saferl_ros.ros.lifecycle import SteadyLifecycleNode, SUCCESS
+from saferl_ros.ros.misfit import misfit
 from saferl_ros.ros.parameters import declare, Declared
 from saferl_ros.ros.policy_desk import Moment, PolicyDesk
 from saferl_ros.ros.program import EXIT_FAILED, EXIT_OK, run_program, Stopper
+from saferl_ros.shield import ShieldReason
 
 PARAMETERS = (
     Declared(name='bundles', default=(), about='policy bundles, or folders of them'),
@@ -43,7 +44,8 @@ PARAMETERS = (
     Declared(name='autostart', default=False, about='configure and activate by itself'),
     Declared(
         name='max_silence_s', default=5.0, bounds=(0.1, 3600.0),
-        about='wall time without a state after which diagnostics tell an error [s]',
+        about='wall time without a state, or without its readings, after which diagnostics tell an '
+        'error [s]',
     ),
 )  # fmt: skip
 
@@ -98,13 +100,15 @@ class _Seat:
     def __init__(self, node: PolicyNode, bundle: Bundle) -> None:
         self.bundle = bundle
         self.desk = PolicyDesk(bundle, decision_s=bundle.manifest.decision_s)
-        self.digest = sha256(bundle.folder / MANIFEST_NAME)
+        self.digest = bundle.manifest.contents  # a verdict of the gate changes it not
         self.junction_id = bundle.manifest.junction_id
         self.readings: DetectorReadings | None = None
         self.state: SignalState | None = None
         self.stamp = Time()  # of the last state
         self.arrived_s = -1.0  # when it arrived, steady clock
-        self.problem = 'no state of the junction has arrived'
+        self.matched_s = -1.0  # when a state last had its readings; at first, when one arrived
+        self.is_flash = False
+        self.problem = ''
         self.clock_note = ''
         self.subscriptions: list[Any] = []
         self.requests: Any = None
@@ -273,6 +277,8 @@ class PolicyNode(SteadyLifecycleNode):
     def on_state(self, seat: _Seat, message: SignalState) -> None:
         """Keep the state; decide if its readings are here already."""
         seat.state, seat.stamp, seat.arrived_s = message, message.stamp, time.monotonic()
+        if seat.matched_s < 0:
+            seat.matched_s = seat.arrived_s
         self._decide(seat)
 
     def _decide(self, seat: _Seat) -> None:
@@ -282,7 +288,9 @@ class PolicyNode(SteadyLifecycleNode):
         if (state.run_id, state.sequence) != (readings.run_id, readings.sequence):
             return
         seat.state = None  # one answer a state
-        seat.problem = _misfit(seat, state, readings)
+        seat.matched_s = time.monotonic()
+        seat.is_flash = state.mode != SignalState.MODE_RUNNING
+        seat.problem = misfit(seat.bundle, state, readings)
         if seat.problem:
             return
         now_s = convert.to_seconds(state.stamp)
@@ -352,20 +360,41 @@ class PolicyNode(SteadyLifecycleNode):
                 latency_p50_s=desk.latency_s(0.5),
                 latency_p99_s=desk.latency_s(0.99),
                 state_age_s=age_s,
-                problem=seat.problem or desk.failure,
+                problem=seat.problem or desk.failure or self._silence(seat),
             )
             seat.status.publish(message)
             statuses.append(self._diagnose(seat, message))
         self._diagnostics.publish(diagnostics.diagnostic_array(self, statuses))
 
+    def _silence(self, seat: _Seat) -> str:
+        """Return what has not been heard for too long; empty if all was."""
+        now_s, most_s = time.monotonic(), self._values['max_silence_s']
+        if seat.arrived_s < 0:
+            return 'no state of the junction has arrived'
+        if (age_s := now_s - seat.arrived_s) > most_s:
+            return f'no state of the junction for {age_s:.0f} s'
+        if (age_s := now_s - seat.matched_s) > most_s:
+            return (
+                f'states arrive, but for {age_s:.0f} s no readings of the same run_id and '
+                f"sequence on '{names.topic(seat.junction_id, names.DETECTORS)}'"
+            )
+        return ''
+
     def _diagnose(self, seat: _Seat, status: PolicyStatus) -> Any:
         level, said = diagnostics.OK, f'deciding, mode {self.mode}'
-        silence_s = self._values['max_silence_s']
+        verdict = seat.desk.last_reason
         if status.problem:
             level, said = diagnostics.ERROR, status.problem
-        elif status.state_age_s > silence_s:
-            level = diagnostics.ERROR
-            said = f'no state of the junction for {status.state_age_s:.0f} s'
+        elif seat.is_flash:
+            level, said = diagnostics.WARN, 'the junction flashes: nobody is asked'
+        elif seat.desk.is_alarmed:
+            level = diagnostics.WARN
+            said = (
+                'traffic is unlike what the policy learned from (out-of-distribution score '
+                f'{status.out_of_distribution_score:.3g}); its shield falls back'
+            )
+        elif verdict not in (None, ShieldReason.POLICY):
+            level, said = diagnostics.WARN, f'the last answer would be refused: {verdict.value}'
         elif self.mode == 'active' and not status.is_gate_passed:
             level = diagnostics.WARN
             said = 'in command without a passed gate (allow_ungated)'
@@ -402,23 +431,6 @@ class PolicyNode(SteadyLifecycleNode):
 
     def _start(self) -> bool:
         return bool(self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS)
-
-
-def _misfit(seat: _Seat, state: SignalState, readings: DetectorReadings) -> str:
-    """Return why the policy cannot decide for this junction; empty if it can."""
-    manifest = seat.bundle.manifest
-    for what, ours, theirs in (
-        ('junction', manifest.junction_id, state.junction_id),
-        ('signal plan', manifest.plan_fingerprint, state.plan_fingerprint),
-        ('observation', manifest.spec_fingerprint, readings.spec_fingerprint),
-    ):
-        if ours != theirs:
-            return (
-                f'the bundle is for {what} {ours}, the street has {theirs}; give the bridge the '
-                'observation, clearances and signal settings that it was learned with, or train '
-                'a bundle for this junction'
-            )
-    return ''
 
 
 def main(arguments: list[str] | None = None) -> int:

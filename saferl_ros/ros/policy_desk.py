@@ -77,6 +77,7 @@ class PolicyDesk:
         """Begin anew: counts, guard, and everything remembered."""
         self.n_decisions = self.n_vetoes = self.n_out_of_distribution = 0
         self.last_score = 0.0
+        self.last_reason: ShieldReason | None = None  # what the shield said of the last opinion
         self.failure = ''
         self._latencies_s: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._open_street(None)
@@ -91,6 +92,11 @@ class PolicyDesk:
         self._is_new = False  # not a state that was asked about before
         self._last_now_s = -math.inf
         self._sequence = 0
+
+    @property
+    def is_alarmed(self) -> bool:
+        """Whether traffic is unlike what the policy learned from."""
+        return self._guard is not None and self._guard.is_alarmed
 
     def see(self, run_id: str, now_s: float) -> bool:
         """
@@ -129,7 +135,7 @@ class PolicyDesk:
         except Exception as error:  # noqa: BLE001 - a policy may fail in any way it likes
             self.failure = f'{type(error).__name__}: {error}'
         verdict = self._judge(signal, now_s, scores)
-        is_odd = self._guard is not None and self._guard.is_alarmed
+        is_odd, self.last_reason = self.is_alarmed, verdict.reason
         self.last_score = self._guard.last_score if self._guard is not None else 0.0
         self.n_decisions += 1
         self.n_out_of_distribution += is_odd

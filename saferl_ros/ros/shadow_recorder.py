@@ -128,7 +128,7 @@ class ShadowRecorder(Node):
                 self._segment.close()
         except OSError as error:
             if self._segment is not None:
-                with suppress(OSError):  # the first error is the one to tell
+                with suppress(Exception):  # the first error is the one to tell
                     self._segment.close()
             raise BagError(
                 f"recording to '{self._folder}' ended: {error.strerror or error}; what was "

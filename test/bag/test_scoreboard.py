@@ -270,6 +270,28 @@ def test_a_state_that_is_told_again_counts_once():
     assert score.total('read_s') == 1.0
 
 
+def test_a_bridge_that_begins_anew_under_the_same_name_is_a_new_run():
+    first = states([0] * 10)
+    again = [
+        ('signal_state', state(n, stamp=stamp(SEVEN_S + 60 + n)), 60.0 + n) for n in range(1, 11)
+    ]
+    read = [('detectors', readings(n, 1.0)) for n in range(1, 11)]
+    score = scored([*first, *read, *again, *read])
+    assert score.n_states == 20
+    assert (score.total('covered_s'), score.total('read_s')) == (20.0, 20.0)
+    assert score.gap_counts == {GapKind.NEW_RUN: 1}
+
+
+@pytest.mark.parametrize('jump_s', [-200.0, 1800.0])
+def test_a_clock_that_jumps_is_a_gap_though_no_state_is_missing(jump_s):
+    before = states([0] * 10)
+    after = [('signal_state', state(n, stamp=stamp(SEVEN_S + n + jump_s))) for n in range(11, 21)]
+    score = scored([*before, *after])
+    assert score.gap_counts == {GapKind.CLOCK: 1}
+    assert score.gaps[0].length_s == pytest.approx(abs(jump_s + 1))
+    assert score.n_missing == 0
+
+
 def test_the_longest_gaps_are_kept_and_all_are_counted():
     events, n = [], 0
     for length in range(1, GAPS_KEPT + 51):
@@ -426,6 +448,21 @@ def test_a_torn_segment_is_read_up_to_where_it_is_torn(recording: Path, tmp_path
     (one,) = score_bag(recording, junction_id='one')
     assert (one.n_states, one.total('n_answers')) == (80, 16)
     assert one.gaps == []
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize('text', ['', 'rosbag2_bagfile_information: {'])
+def test_a_segment_whose_metadata_are_damaged_is_read_all_the_same(recording: Path, text: str):
+    (recording / 'segment_00001' / 'metadata.yaml').write_text(text)
+    assert unfinished_segments(recording) == ['segment_00001']
+    (one,) = score_bag(recording, junction_id='one')
+    assert (one.n_states, one.total('n_answers')) == (60, 12)
+
+
+@pytest.mark.ros
+def test_a_segment_that_another_recorder_has_begun_is_refused_in_words(recording: Path):
+    with pytest.raises(BagError, match=r'segment_00001.*name another folder'):
+        SegmentWriter(recording / 'segment_00001')
 
 
 @pytest.mark.ros

@@ -101,6 +101,32 @@ def test_a_gap_a_new_run_and_an_hour_each_begin_an_episode():
     assert sum(e.elapsed_s.sum() for e in gap) < cut(moments(200))[0].elapsed_s.sum()
 
 
+@pytest.mark.parametrize('jump_s', [-50.0, 600.0])
+def test_a_clock_that_jumps_begins_an_episode(jump_s):
+    jumped = (
+        replace(moment, now_s=moment.now_s + jump_s * (n >= 100))
+        for n, moment in enumerate(moments(200))
+    )
+    episodes = cut(jumped)
+    assert len(episodes) == 2
+    assert all(0 < episode.elapsed_s.min() <= episode.elapsed_s.max() < 30 for episode in episodes)
+
+
+def test_a_reading_that_is_no_number_is_left_out_and_told():
+    cutter = EpisodeCutter(DESCRIPTION, 5.0)
+    for n, moment in enumerate(moments(200)):
+        if n in (100, 101):
+            queue_veh = np.array([2.0, np.nan, 0.0, 0.0])
+            moment = replace(moment, readings=replace(moment.readings, queue_veh=queue_veh))
+        cutter.add(moment)
+    cutter.finish()
+    assert len(cutter.episodes) == 2
+    assert all(np.isfinite(episode.observations).all() for episode in cutter.episodes)
+    assert all(np.isfinite(episode.reward).all() for episode in cutter.episodes)
+    assert cutter.n_left_out == 2
+    assert cutter.first_left_out == "queue_veh of 's_0' at 101 s"
+
+
 def test_states_of_the_described_plan_and_observation_are_taken_and_no_others():
     own = {
         'plan_fingerprint': DESCRIPTION.plan.fingerprint(),

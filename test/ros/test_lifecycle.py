@@ -15,9 +15,10 @@ import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 
+from saferl_msgs.msg import SignalState
 from saferl_msgs.srv import SetMode
 from saferl_ros.bundle.manifest import Manifest
-from saferl_ros.ros import names
+from saferl_ros.ros import names, qos
 
 pytestmark = [pytest.mark.ros, pytest.mark.sumo]
 
@@ -113,6 +114,29 @@ def test_a_bundle_for_another_plan_never_decides_and_diagnostics_say_so(small_ru
             )
         )
         assert observer.diagnostics[POLICY].level == b'\x02'
+
+
+def test_states_without_readings_are_no_street_to_decide_for(small_run, tmp_path):
+    with street(tmp_path) as (nodes, observer):
+        topic = names.topic(JUNCTION, names.SIGNAL_STATE)
+        says = observer.node.create_publisher(SignalState, topic, qos.STATE)
+        nodes.start(
+            'policy', bundles=[str(small_run.cql)], mode='shadow', autostart=True,
+            max_silence_s=1.5,
+        )  # fmt: skip
+        observer.spin_until(
+            lambda: (
+                POLICY in observer.diagnostics
+                and 'no state of the junction has arrived' in observer.diagnostics[POLICY].message
+            )
+        )
+        tick = observer.node.create_timer(
+            0.2, lambda: says.publish(SignalState(junction_id=JUNCTION, run_id='a', sequence=1))
+        )
+        observer.spin_until(lambda: 'no readings' in observer.diagnostics[POLICY].message)
+        assert names.topic(JUNCTION, names.DETECTORS) in observer.diagnostics[POLICY].message
+        assert observer.diagnostics[POLICY].level == b'\x02'
+        observer.node.destroy_timer(tick)
 
 
 def test_only_a_bundle_that_passed_the_gate_may_command(small_run, tmp_path):
