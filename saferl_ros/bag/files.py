@@ -160,10 +160,20 @@ def read_messages(path: Path, names: Sequence[str] = ()) -> Iterator[BagMessage]
     Yield the messages of a recording, segment by segment, in the order of recording.
 
     :param names: yield only topics that end so; by default all.
-    :raises BagError: if there is no bag or one is damaged.
+    :raises BagError: if there is no bag, or it is damaged and nothing in it can be read.
     """
+    n_found, damaged = 0, []
     for folder in segment_folders(path):
-        yield from (_read_whole if is_whole(folder) else _read_torn)(folder, names)
+        if is_whole(folder):
+            found = _read_whole(folder, names)
+        else:
+            found = _read_torn(folder, names)
+            damaged += [folder.name] if (folder / METADATA).is_file() else []
+        for one in found:
+            n_found += 1
+            yield one
+    if damaged and not n_found:
+        raise BagError(f"bag '{path}' is damaged: nothing in {', '.join(damaged)} can be read")
 
 
 def is_whole(folder: Path) -> bool:

@@ -44,8 +44,8 @@ PARAMETERS = (
     Declared(name='autostart', default=False, about='configure and activate by itself'),
     Declared(
         name='max_silence_s', default=5.0, bounds=(0.1, 3600.0),
-        about='wall time without a state, or without its readings, after which diagnostics tell an '
-        'error [s]',
+        about='wall time without a state, or without its readings, after which diagnostics tell '
+        'an error [s]',
     ),
 )  # fmt: skip
 
