@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 import math
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from saferl_ros.scenario import DemandVariation, Split
 
 EPISODE_S = 3600.0  # so that some hours can be held out
 REWARD = 'stopped_delay'
+N_NAMED = 3  # reasons to leave moments out
 
 
 class EpisodeCutter:
@@ -44,8 +46,7 @@ class EpisodeCutter:
 
     def __init__(self, description: JunctionDescription, decision_s: float) -> None:
         self.episodes: list[Episode] = []
-        self.n_left_out = 0  # moments with readings that are no numbers
-        self.first_left_out = ''  # which reading, and when
+        self.left_out: Counter[str] = Counter()  # why: how many moments
         self._description = description
         self._features = FeatureVector(description.spec)
         self._plan, self._spec = description.plan.fingerprint(), description.spec.fingerprint()
@@ -66,11 +67,9 @@ class EpisodeCutter:
         """
         Take the next moment; one that does not follow the last begins a new episode.
 
-        A moment with a reading that is no number is left out, and so is flashing.
-
-        :raises BagError: if it goes by another plan or observation than the description.
+        Flashing is left out, and so is what goes by another plan or observation than the
+        description, or has a reading that is no number.
         """
-        self._require(moment)
         before = self._before
         if before is not None and not _follows(before, moment):
             self.finish()
@@ -78,9 +77,8 @@ class EpisodeCutter:
         if moment.is_flash:
             self.finish()
             return
-        if reading := _unknown(moment, self._description):
-            self.n_left_out += 1
-            self.first_left_out = self.first_left_out or f'{reading} at {moment.now_s:.0f} s'
+        if reason := self._foreign(moment) or _unknown(moment, self._description):
+            self.left_out[reason] += 1
             self.finish()
             return
         if before is not None:
@@ -98,17 +96,15 @@ class EpisodeCutter:
                 self._decide(moment)
         self._before = moment
 
-    def _require(self, moment: StreetMoment) -> None:
+    def _foreign(self, moment: StreetMoment) -> str:
+        """Return what another plan or observation it goes by; empty if it is the one described."""
         for what, said, known in (
             ('signal plan', moment.plan_fingerprint, self._plan),
             ('observation', moment.spec_fingerprint, self._spec),
         ):
             if said not in ('', known):
-                raise BagError(
-                    f"the recording holds more than one {what} of junction '{moment.junction_id}' "
-                    f'({said[:12]} at {moment.now_s:g} s, {known[:12]} described last); give the '
-                    'segments of one of them, in a folder of their own'
-                )
+                return f'{what} {said[:12]} instead of {known[:12]}, which was described last'
+        return ''
 
     def _note_change(self, before: StreetMoment, stage: int) -> None:
         """The incumbent left its stage: in the last decision, or in one that we put before it."""
@@ -174,7 +170,7 @@ def _unknown(moment: StreetMoment, description: JunctionDescription) -> str:
         )
         for owner, value in zip(owners, values, strict=False):
             if not math.isfinite(value):
-                return f"{name} of '{owner}'"
+                return f"{name} of '{owner}' is no number"
     return ''
 
 
@@ -207,8 +203,9 @@ def record_from_bag(
                 progress(read_s / 3600)
     episodes.finish()
     if not episodes.episodes:
+        why = '; left out: ' + in_words(episodes.left_out) if episodes.left_out else ''
         raise BagError(
-            f"bag '{path}' holds no decision of junction '{description.junction_id}'; record "
+            f"bag '{path}' holds no decision of junction '{description.junction_id}'{why}; record "
             'longer, at least a few cycles'
         )
     return Record(
@@ -217,6 +214,14 @@ def record_from_bag(
         spec=description.spec,
         episodes=episodes.episodes,
     )
+
+
+def in_words(left_out: Mapping[str, int]) -> str:
+    """Return which moments were left out, those of the commonest reasons."""
+    most = sorted(left_out.items(), key=lambda reason: -reason[1])
+    named = [f'{n} moments ({reason})' for reason, n in most[:N_NAMED]]
+    more = f', and for {len(most) - N_NAMED} more reasons' if len(most) > N_NAMED else ''
+    return ', '.join(named) + more
 
 
 def _pick(
@@ -247,8 +252,7 @@ def _manifest(description: JunctionDescription, cutter: EpisodeCutter) -> dict[s
         'split': Split.RECORD.name.lower(),
         'source': 'bag',
         'episodes': len(cutter.episodes),
-        'left_out_moments': cutter.n_left_out,
-        'first_left_out': cutter.first_left_out,
+        'left_out': dict(cutter.left_out),  # why: how many moments
         'reward': REWARD,
         'family': {'plans': 'net'},
     }

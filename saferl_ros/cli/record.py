@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from saferl_ros.bag.to_record import record_from_bag
+from saferl_ros.bag.to_record import in_words, record_from_bag
 from saferl_ros.cli.arguments import (
     add_command,
     add_jobs,
@@ -169,11 +169,8 @@ def _from_bag(options: argparse.Namespace) -> int:
         )
     write_record(found, options.output)
     status = _show(options, [options.output])
-    if not options.json and (n := found.manifest['left_out_moments']):
-        print(
-            f'note: {n} moments were left out, whose readings are no numbers; the first: '
-            f'{found.manifest["first_left_out"]}'
-        )
+    if not options.json and found.manifest['left_out']:
+        print(f'note: left out: {in_words(found.manifest["left_out"])}')
     return status
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
+from importlib import import_module
 import math
 import os
 from pathlib import Path
@@ -54,6 +55,7 @@ MODES = {  # beside the fixed-time controller nobody else may command
     'shadow': tuple(mode for mode in names.MODES if mode != 'active'),
     'live': names.MODES,
 }
+NODES = ('sumo_bridge', 'fixed_time', 'policy', 'shadow_recorder')
 _SIMULATED = ('simulation', 'shadow')
 _TRUTH = {'true': True, '1': True, 'yes': True, 'false': False, '0': False, 'no': False}
 
@@ -237,7 +239,29 @@ def _read_parameters(file: Path) -> dict[str, Any]:
             f"{PARAMS_FILE} '{file}' holds no parameters; "
             f'it has to look like {params_file("shadow")}'
         )
+    _hint_at_misspelt(file, data)
     return data
+
+
+def _hint_at_misspelt(file: Path, data: Mapping[str, Any]) -> None:
+    """Warn of names in a parameter file that were surely meant for us: ROS takes any."""
+    warn = get_logger('saferl_ros').warning
+    for key, entry in data.items():
+        node = str(key).rpartition('/')[2]
+        if node not in NODES:
+            near = get_close_matches(node, NODES, n=1, cutoff=0.7)
+            if near:
+                warn(f"{PARAMS_FILE} '{file}': no node is called '{key}'; did you mean {near[0]}?")
+            continue
+        known = [one.name for one in import_module(f'saferl_ros.ros.{node}').PARAMETERS]
+        stated = entry.get('ros__parameters', {}) if isinstance(entry, dict) else {}
+        for name in stated:
+            near = get_close_matches(str(name), known, n=1, cutoff=0.7)
+            if name not in known and near:
+                warn(
+                    f"{PARAMS_FILE} '{file}': {node} has no parameter '{name}', so it is ignored; "
+                    f'did you mean {near[0]}?'
+                )
 
 
 def _scenario(text: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import math
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+
+from saferl_ros.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +28,19 @@ def declare(node: Node, declared: Sequence[Declared]) -> dict[str, Any]:
     """
     Declare parameters and return their values by name.
 
+    A whole number does for a double.
+
+    :raises UsageError: if a double is no number or out of its range.
     :raises rclpy.exceptions.InvalidParameterTypeException: if a value has another type.
     :raises rclpy.exceptions.InvalidParameterValueException: if it is out of its range.
     """
-    values = {}
+    values: dict[str, Any] = {}
     for one in declared:
         descriptor = ParameterDescriptor(description=one.about, read_only=True)
-        if one.bounds is not None and isinstance(one.default, float):
-            descriptor.floating_point_range = [
-                FloatingPointRange(from_value=one.bounds[0], to_value=one.bounds[1])
-            ]
-        elif one.bounds is not None:
+        if isinstance(one.default, float):
+            values[one.name] = _double(node, one, descriptor)
+            continue
+        if one.bounds is not None:
             descriptor.integer_range = [
                 IntegerRange(from_value=int(one.bounds[0]), to_value=int(one.bounds[1]))
             ]
@@ -46,3 +51,15 @@ def declare(node: Node, declared: Sequence[Declared]) -> dict[str, Any]:
         else:
             values[one.name] = node.declare_parameter(one.name, one.default, descriptor).value
     return values
+
+
+def _double(node: Node, one: Declared, descriptor: ParameterDescriptor) -> float:
+    descriptor.dynamic_typing = True  # YAML's 2 is an integer
+    low, high = one.bounds or (-math.inf, math.inf)
+    descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    value = node.declare_parameter(one.name, one.default, descriptor).value
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise UsageError(
+            f"parameter '{one.name}' is {value!r}; it must be a number from {low:g} to {high:g}"
+        )
+    return float(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+import shutil
 import sys
 import time
 from typing import Any
@@ -16,6 +17,7 @@ from saferl_ros.errors import BagError
 from saferl_ros.ros import diagnostics, names, qos
 from saferl_ros.ros.ears import DIAGNOSTICS, Ears, LOOK_PERIOD_S
 from saferl_ros.ros.executor import executor_of
+from saferl_ros.ros.hearing import Hearing
 from saferl_ros.ros.parameters import declare, Declared
 from saferl_ros.ros.program import EXIT_OK, run_program, Stopper
 
@@ -57,6 +59,7 @@ class ShadowRecorder(Node):
         self._descriptions: dict[str, tuple[str, bytes]] = {}
         self._began_s = self._flushed_s = -1e9
         self._n_messages = 0
+        self._hearing = Hearing(time.monotonic())
         self._wall = RisingClock()
         self._said = self.create_publisher(DiagnosticArray, DIAGNOSTICS, qos.LOG)
         self._open()
@@ -79,6 +82,7 @@ class ShadowRecorder(Node):
         self._segment.write(topic, type_name, self._wall.now_ns(), data)
         if topic.endswith(f'/{names.DESCRIPTION}'):
             self._descriptions[topic] = type_name, data
+        self._hearing.note(topic, time.monotonic())
         self._n_messages += 1
 
     def _keep_house(self) -> None:
@@ -98,12 +102,17 @@ class ShadowRecorder(Node):
             self._say()
 
     def _say(self) -> None:
+        assert self._segment is not None
         values = {
-            'folder': self._folder,
+            'folder': self._folder.resolve(),
+            'segment': self._segment.folder.name,
             'messages': self._n_messages,
             'topics': len(self._ears),
+            'free disk [GB]': shutil.disk_usage(self._folder).free / 1e9,
         }
-        line = diagnostics.status('saferl recorder', diagnostics.OK, 'recording', values)
+        missed = self._hearing.missed(time.monotonic())
+        level = diagnostics.WARN if missed else diagnostics.OK
+        line = diagnostics.status('saferl recorder', level, missed or 'recording', values)
         self._said.publish(diagnostics.diagnostic_array(self, [line]))
 
     def _take_the_rest(self, executor: Any) -> None:

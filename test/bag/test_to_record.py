@@ -13,9 +13,8 @@ from small import crossing, crossing_readings, crossing_spec, signal_view
 from saferl_ros.bag.description import JunctionDescription
 from saferl_ros.bag.files import RisingClock
 from saferl_ros.bag.street import StreetMoment
-from saferl_ros.bag.to_record import EpisodeCutter
+from saferl_ros.bag.to_record import EpisodeCutter, in_words
 from saferl_ros.dataset.schema import Episode
-from saferl_ros.errors import BagError
 from saferl_ros.shield import FixedTimeProgram
 from saferl_ros.signals import StageSequencer
 
@@ -123,8 +122,8 @@ def test_a_reading_that_is_no_number_is_left_out_and_told():
     assert len(cutter.episodes) == 2
     assert all(np.isfinite(episode.observations).all() for episode in cutter.episodes)
     assert all(np.isfinite(episode.reward).all() for episode in cutter.episodes)
-    assert cutter.n_left_out == 2
-    assert cutter.first_left_out == "queue_veh of 's_0' at 101 s"
+    assert cutter.left_out == {"queue_veh of 's_0' is no number": 2}
+    assert in_words(cutter.left_out) == "2 moments (queue_veh of 's_0' is no number)"
 
 
 def test_states_of_the_described_plan_and_observation_are_taken_and_no_others():
@@ -135,8 +134,14 @@ def test_states_of_the_described_plan_and_observation_are_taken_and_no_others():
     assert len(cut(replace(moment, **own) for moment in moments(200))) == 1
     for name, word in (('plan_fingerprint', 'signal plan'), ('spec_fingerprint', 'observation')):
         other = own | {name: 'f' * 64}
-        with pytest.raises(BagError, match=f"more than one {word} of junction 'crossing'"):
-            cut(moments(100), (replace(moment, **other) for moment in moments(100, run_id='b')))
+        cutter = EpisodeCutter(DESCRIPTION, 5.0)
+        for n, moment in enumerate(moments(200)):
+            cutter.add(replace(moment, **(other if 80 <= n < 120 else own)))
+        cutter.finish()
+        assert len(cutter.episodes) == 2  # before the other program, and after it
+        ((reason, n_moments),) = cutter.left_out.items()
+        assert n_moments == 40
+        assert word in reason
 
 
 def test_the_clock_of_a_recording_never_goes_back(monkeypatch):

@@ -303,6 +303,33 @@ def test_a_wrong_value_is_refused_before_anything_starts(launch, small_run, use,
     assert 'Traceback' not in run.said
 
 
+def test_misspelt_names_in_a_parameter_file_are_not_passed_over_in_silence(
+    launch, small_run, tmp_path
+):
+    file = tmp_path / 'mine.yaml'
+    file.write_text(
+        'policy:\n  ros__parameters: {mode: shadow, max_silence: 9.0, autostart: true}\n'
+        f'shadow_recoder:\n  ros__parameters: {{output: {tmp_path}/here}}\n'
+    )
+    run = launch('live', f'bundle:={small_run.cql}', f'params_file:={file}')
+    run.wait_for('mode shadow')
+    assert "policy has no parameter 'max_silence'" in run.said
+    assert 'did you mean max_silence_s?' in run.said
+    assert "no node is called 'shadow_recoder'; did you mean shadow_recorder?" in run.said
+    os.kill(run.process.pid, signal.SIGINT)
+    assert run.wait(STOP_S) == 0, run.said
+
+
+def test_a_live_recorder_that_fails_leaves_the_policy_at_work(launch, small_run, tmp_path):
+    run = launch('live', f'bundle:={small_run.cql}', f'record:={tmp_path}/recording')
+    run.wait_for('mode shadow')
+    os.kill(run.pid_of('shadow_recorder'), signal.SIGKILL)
+    run.wait_for("'shadow_recorder' ended with exit code -9; the others go on without it")
+    assert any('saferl_ros.ros.policy' in command for command in run.left())
+    os.kill(run.process.pid, signal.SIGINT)
+    assert run.wait(STOP_S) == 0, run.said
+
+
 def test_an_argument_of_another_launch_file_is_not_passed_over_in_silence(launch, small_run):
     run = launch('live', f'bundle:={small_run.cql}', 'real_time_factor:=2', 'recrod:=here')
     run.wait_for('mode shadow')

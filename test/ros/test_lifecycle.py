@@ -122,7 +122,7 @@ def test_states_without_readings_are_no_street_to_decide_for(small_run, tmp_path
         says = observer.node.create_publisher(SignalState, topic, qos.STATE)
         nodes.start(
             'policy', bundles=[str(small_run.cql)], mode='shadow', autostart=True,
-            max_silence_s=1.5,
+            max_silence_s=2,  # no double, as YAML reads it
         )  # fmt: skip
         observer.spin_until(
             lambda: (
@@ -200,7 +200,7 @@ def run_node(node: str, nodes: Nodes, *arguments: str) -> subprocess.CompletedPr
     [
         ('policy', ('-p', 'bundles:=5'), 'bundles'),
         ('policy', ('-p', 'allow_ungated:=maybe'), 'allow_ungated'),
-        ('sumo_bridge', ('-p', 'real_time_factor:=1'), 'real_time_factor'),  # no double
+        ('sumo_bridge', ('-p', 'real_time_factor:=fast'), 'a number from 0 to 1000'),
         ('sumo_bridge', ('-p', 'real_time_factor:=-2.0'), 'real_time_factor'),
         ('sumo_bridge', ('-p', 'scenario:=colonge1'), 'did you mean cologne1'),
         ('sumo_bridge', ('--params-file', '/nowhere/params.yaml'), '/nowhere/params.yaml'),
