@@ -1,7 +1,8 @@
 """
-What the launch files share: their arguments, and the life of the nodes they start.
+What the launch files share: their arguments, and the nodes that follow from them.
 
-The only file that imports ``launch`` and ``launch_ros``, which come with ROS 2 and not from pip.
+This and the two files beside it alone import ``launch`` and ``launch_ros``, which come with ROS 2
+and not from pip.
 """
 
 from __future__ import annotations
@@ -10,40 +11,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 import math
 import os
 from pathlib import Path
-import signal
 import sys
 from typing import Any
 
 from launch.actions import (
     DeclareLaunchArgument,
-    EmitEvent,
     OpaqueFunction,
-    RegisterEventHandler,
-    Shutdown,
 )
-from launch.event import Event
-from launch.event_handler import EventHandler
-from launch.event_handlers import OnProcessExit, OnProcessStart, OnShutdown
-from launch.events import matches_action
-from launch.events.process import ProcessExited, ProcessStarted, SignalProcess
-from launch.events.shutdown import Shutdown as ShutdownEvent
 from launch.launch_context import LaunchContext
 from launch.launch_description import LaunchDescription
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-import yaml
 
 from saferl_ros.bundle.folders import find_bundles
 from saferl_ros.bundle.load import Bundle, load_bundle
 from saferl_ros.errors import UsageError
 from saferl_ros.ros import names
 from saferl_ros.ros.graph import nodes_of, NodeSpec, params_file, USES
+from saferl_ros.ros.launch_parameters import PARAMS_FILE, read_parameters, stated_values
+from saferl_ros.ros.launch_watch import LaunchWatch
 from saferl_ros.ros.processes import GRACE_S
 from saferl_ros.ros.street_of import check_street, DEFAULT_SCENARIO, observation_of
 from saferl_ros.scenario import load_scenario
@@ -55,7 +46,6 @@ MODES = {  # beside the fixed-time controller nobody else may command
     'shadow': tuple(mode for mode in names.MODES if mode != 'active'),
     'live': names.MODES,
 }
-NODES = ('sumo_bridge', 'fixed_time', 'policy', 'shadow_recorder')
 _SIMULATED = ('simulation', 'shadow')
 _TRUTH = {'true': True, '1': True, 'yes': True, 'false': False, '0': False, 'no': False}
 
@@ -127,7 +117,6 @@ ARGUMENTS = (
         uses=('simulation',),
     ),
 )
-PARAMS_FILE = 'params_file'
 
 
 def launch_description(use: str) -> LaunchDescription:
@@ -137,7 +126,7 @@ def launch_description(use: str) -> LaunchDescription:
     :param use: ``simulation``, ``shadow`` or ``live``.
     """
     own = params_file(use)
-    filed = _read_parameters(own)
+    filed = read_parameters(own)
     declared = [
         DeclareLaunchArgument(
             argument.name, default_value='', description=_tell(argument, use, filed)
@@ -182,7 +171,7 @@ def _start(context: LaunchContext, *, use: str) -> list[LaunchDescriptionEntity]
     }
     specs = nodes_given(use, given)
     actions = {_action(spec): spec for spec in specs}
-    return [*_Watch(actions).handlers(), *actions]
+    return [*LaunchWatch(actions).handlers(), *actions]
 
 
 def nodes_given(use: str, given: Mapping[str, str]) -> list[NodeSpec]:
@@ -193,7 +182,7 @@ def nodes_given(use: str, given: Mapping[str, str]) -> list[NodeSpec]:
     :raises SaferlError: if a value cannot be used.
     """
     file = Path(given[PARAMS_FILE]).expanduser() if given[PARAMS_FILE] else params_file(use)
-    filed = _read_parameters(file)
+    filed = read_parameters(file)
     more: dict[str, object] = {}
     if given.get('seed'):
         more['seed'] = int(_number('seed', given['seed'], 0, 2**31 - 1, is_whole=True))
@@ -206,7 +195,7 @@ def nodes_given(use: str, given: Mapping[str, str]) -> list[NodeSpec]:
         _check_street(given.get('scenario', ''), bundles, filed)
     mode = _mode('argument', use, given['mode'])
     if not mode:  # that of the file holds, if it is possible here
-        for stated in _stated('mode', filed):
+        for stated in stated_values('mode', filed):
             _mode(f"{PARAMS_FILE} '{file}',", use, str(stated))
     factor = given.get('real_time_factor')
     return nodes_of(
@@ -226,44 +215,6 @@ def nodes_given(use: str, given: Mapping[str, str]) -> list[NodeSpec]:
 # --- values ---------------------------------------------------------------------------------
 
 
-def _read_parameters(file: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(file.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise UsageError(f"{PARAMS_FILE} '{file}' cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        said = ' '.join(str(error).split())
-        raise UsageError(f"{PARAMS_FILE} '{file}' is no YAML: {said}") from error
-    if not isinstance(data, dict):
-        raise UsageError(
-            f"{PARAMS_FILE} '{file}' holds no parameters; "
-            f'it has to look like {params_file("shadow")}'
-        )
-    _hint_at_misspelt(file, data)
-    return data
-
-
-def _hint_at_misspelt(file: Path, data: Mapping[str, Any]) -> None:
-    """Warn of names in a parameter file that were surely meant for us: ROS takes any."""
-    warn = get_logger('saferl_ros').warning
-    for key, entry in data.items():
-        node = str(key).rpartition('/')[2]
-        if node not in NODES:
-            near = get_close_matches(node, NODES, n=1, cutoff=0.7)
-            if near:
-                warn(f"{PARAMS_FILE} '{file}': no node is called '{key}'; did you mean {near[0]}?")
-            continue
-        known = [one.name for one in import_module(f'saferl_ros.ros.{node}').PARAMETERS]
-        stated = entry.get('ros__parameters', {}) if isinstance(entry, dict) else {}
-        for name in stated:
-            near = get_close_matches(str(name), known, n=1, cutoff=0.7)
-            if name not in known and near:
-                warn(
-                    f"{PARAMS_FILE} '{file}': {node} has no parameter '{name}', so it is ignored; "
-                    f'did you mean {near[0]}?'
-                )
-
-
 def _scenario(text: str) -> str:
     """Return a scenario as the bridge takes it; a file by its full path."""
     if text.endswith(('.sumocfg', '.net.xml', '.net.xml.gz')):
@@ -277,7 +228,7 @@ def _check_street(scenario: str, bundles: Sequence[Bundle], filed: Mapping[str, 
     """Refuse bundles that would never decide on the bridge's street."""
 
     def stated(name: str, default: Any) -> Any:
-        return next(iter(_stated(name, filed)), default)
+        return next(iter(stated_values(name, filed)), default)
 
     signals = stated('signals', '')
     check_street(
@@ -293,20 +244,12 @@ def _check_street(scenario: str, bundles: Sequence[Bundle], filed: Mapping[str, 
 
 def _places(text: str, filed: Mapping[str, Any]) -> list[Path]:
     folders = [Path(part.strip()).expanduser() for part in text.split(',') if part.strip()]
-    if not folders and not any(_stated('bundles', filed)):
+    if not folders and not any(stated_values('bundles', filed)):
         raise UsageError(
             'argument bundle is missing; give the folder of a policy bundle, such as '
             'bundle:=runs/demo/cql, several separated by commas'
         )
     return folders
-
-
-def _stated(name: str, data: object) -> list[object]:
-    """Return the values of a parameter in a file, under whatever names of nodes."""
-    if not isinstance(data, Mapping):
-        return []
-    own = [data[name]] if name in data else []
-    return own + [value for part in data.values() for value in _stated(name, part)]
 
 
 def _mode(where: str, use: str, text: str) -> str:
@@ -371,90 +314,3 @@ def _action(spec: NodeSpec) -> Node:
         output='screen',
         sigterm_timeout=LaunchConfiguration('sigterm_timeout', default=str(GRACE_S)),
     )
-
-
-class NodeFailed(Event):
-    """
-    A node ended that should not have.
-
-    :param what: happened, in words.
-    """
-
-    name = 'saferl_ros.ros.launching.NodeFailed'
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-
-class _Watch:
-    """
-    Ends the launch when a node ends: well with the one that ends all, else as a failure.
-
-    Ctrl-C reaches the launch alone, because every node has a session of its own, so that each node
-    is interrupted exactly once, whoever sent the signal: by launch where it knows of no terminal,
-    and from here where it trusts that the terminal told everybody.
-    """
-
-    def __init__(self, actions: Mapping[Node, NodeSpec]) -> None:
-        self._specs = actions
-        self._started: list[Node] = []
-        self._is_interrupted = False
-
-    def handlers(self) -> list[RegisterEventHandler]:
-        """Return the actions that register everything."""
-        return [
-            RegisterEventHandler(handler)
-            for handler in (
-                OnProcessStart(on_start=self._on_start),
-                OnProcessExit(on_exit=self._on_exit),
-                OnShutdown(on_shutdown=self._on_shutdown),
-                EventHandler(
-                    matcher=lambda event: isinstance(event, NodeFailed),
-                    entities=OpaqueFunction(function=_fail),
-                ),
-            )
-        ]
-
-    def _on_start(self, event: ProcessStarted, context: LaunchContext) -> EmitEvent | None:
-        if event.action not in self._specs:
-            return None
-        self._started.append(event.action)
-        return _interrupt(event.action) if self._is_interrupted else None
-
-    def _on_shutdown(self, event: ShutdownEvent, context: LaunchContext) -> list[EmitEvent]:
-        self._is_interrupted = event.due_to_sigint and not context.noninteractive
-        return [_interrupt(node) for node in self._started] if self._is_interrupted else []
-
-    def _on_exit(
-        self, event: ProcessExited, context: LaunchContext
-    ) -> Shutdown | EmitEvent | None:
-        spec = self._specs.get(event.action)
-        if spec is None:
-            return None
-        if context.is_shutdown and event.returncode in (0, -signal.SIGINT):
-            return None  # the signal: it was told to stop before it could listen
-        if event.returncode == 0 and spec.ends_all:
-            return Shutdown(reason=f"node '{spec.name}' is done")
-        if not spec.is_needed:
-            get_logger('saferl_ros').error(
-                f"node '{spec.name}' ended with exit code {event.returncode}; the others go on "
-                'without it'
-            )
-            return None
-        return EmitEvent(
-            event=NodeFailed(
-                f"node '{spec.name}' ended with exit code {event.returncode}; "
-                'the others are stopped'
-            )
-        )
-
-
-def _interrupt(node: Node) -> EmitEvent:
-    return EmitEvent(
-        event=SignalProcess(signal_number=signal.SIGINT, process_matcher=matches_action(node))
-    )
-
-
-def _fail(context: LaunchContext) -> None:
-    """Raise out of an event that nobody else handles: launch then stops all and exits with 1."""
-    raise RuntimeError(context.locals.event.what)

@@ -66,8 +66,8 @@ DOORS = {  # library: the files and folders that may import it
     'plotly': ('report/',),
     'jinja2': ('report/',),
     'rclpy': ('ros/',),
-    'launch': ('ros/launching.py',),
-    'launch_ros': ('ros/launching.py',),
+    'launch': ('ros/launching.py', 'ros/launch_parameters.py', 'ros/launch_watch.py'),
+    'launch_ros': ('ros/launching.py', 'ros/launch_watch.py'),
     'foxglove': ('ros/foxglove_stream.py',),
     'saferl_msgs': ('ros/',),
 }
