@@ -386,7 +386,7 @@ class PolicyNode(SteadyLifecycleNode):
         if status.problem:
             level, said = diagnostics.ERROR, status.problem
         elif seat.is_flash:
-            level, said = diagnostics.WARN, 'the junction flashes: nobody is asked'
+            level, said = diagnostics.WARN, 'the junction flashes; no request is obeyed'
         elif seat.desk.is_alarmed:
             level = diagnostics.WARN
             said = (
